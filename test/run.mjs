@@ -1,0 +1,54 @@
+// Runs the test files with node's own runner. Node 20's runner takes neither globs nor directories of .ts files (it
+// would run nothing and call that a success), so the files are listed here, and an empty list is an error.
+// Arguments are parts of file names to run only those: `node test/run.mjs s3ec kms`.
+//
+// The runner starts a process for each file it is given, and half of what a small file takes is loading TypeScript and
+// the SDK: the files of a folder share processes, a few to each.
+import { spawnSync } from 'node:child_process'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+
+const FILES_PER_PROCESS = 7
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const wanted = process.argv.slice(2)
+const files = readdirSync(fileURLToPath(new URL('.', import.meta.url)), { recursive: true })
+  .map((name) => `test/${String(name).replaceAll('\\', '/')}`)
+  .filter((name) => name.endsWith('.test.ts') && (wanted.length === 0 || wanted.some((part) => name.includes(part))))
+  .sort()
+if (files.length === 0) {
+  console.error(`no test file matches ${wanted.join(', ') || 'test/**/*.test.ts'}`)
+  process.exit(1)
+}
+
+// Mocked classes are mocked for a whole process.
+const isAlone = (file) => readFileSync(root + file, 'utf8').includes("from 'aws-sdk-client-mock'")
+
+const folders = new Map()
+for (const file of files) {
+  const folder = isAlone(file) ? file.replaceAll('/', '-') : file.split('/')[1]
+  folders.set(folder, [...(folders.get(folder) ?? []), file])
+}
+const directory = `${root}node_modules/.cache/s3-cse-tests`
+rmSync(directory, { recursive: true, force: true })
+mkdirSync(directory, { recursive: true })
+const groups = []
+// The package's own tests take longest, and so begin first.
+for (const [folder, members] of [...folders].sort(([a], [b]) => Number(b === 'package') - Number(a === 'package'))) {
+  const count = Math.ceil(members.length / FILES_PER_PROCESS)
+  for (let i = 0; i < count; i++) {
+    const group = `${directory}/${folder}-${i + 1}.test.mjs`
+    const imports = members.filter((_, index) => index % count === i).map((file) => pathToFileURL(root + file).href)
+    writeFileSync(group, imports.map((href) => `await import(${JSON.stringify(href)})\n`).join(''))
+    groups.push(group)
+  }
+}
+console.log(`${files.length} test files in ${groups.length} processes`)
+
+const { status, signal } = spawnSync(
+  process.execPath,
+  ['--expose-gc', '--import', 'tsx', '--conditions', 's3-cse-source', '--test', '--test-concurrency=2', ...groups],
+  { cwd: root, stdio: 'inherit' },
+)
+if (signal !== null) console.error(`the test runner was ended by ${signal}`)
+process.exit(status ?? 1)
