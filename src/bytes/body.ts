@@ -1,0 +1,63 @@
+import { configError, CseError } from '../errors.js'
+import type { ByteSource } from '../runtime/runtime.js'
+import { gatherer } from './gather.js'
+
+/** Bodies that are in memory, as bytes; views and buffers without a copy. `undefined` for everything else. */
+export function bytesOf(body: unknown): Uint8Array | undefined {
+  if (body === undefined || body === null) return new Uint8Array(0)
+  if (typeof body === 'string') return new TextEncoder().encode(body)
+  if (body instanceof Uint8Array) return body
+  if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength)
+  if (body instanceof ArrayBuffer) return new Uint8Array(body)
+  if (typeof SharedArrayBuffer !== 'undefined' && body instanceof SharedArrayBuffer) return new Uint8Array(body)
+  return undefined
+}
+
+/** Bytes as a source, in pieces of at most `pieceLength` bytes. */
+export function sourceOfBytes(bytes: Uint8Array, pieceLength: number): ByteSource {
+  let offset = 0
+  return {
+    next: async () => {
+      if (offset >= bytes.length) return undefined
+      const piece = bytes.subarray(offset, offset + pieceLength)
+      offset += piece.length
+      return piece
+    },
+    cancel() {
+      offset = bytes.length
+    },
+  }
+}
+
+export function concat(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const [first] = chunks
+  if (chunks.length === 1 && first?.length === length) return first
+  const all = new Uint8Array(length)
+  let offset = 0
+  for (const chunk of chunks) {
+    all.set(chunk, offset)
+    offset += chunk.length
+  }
+  return all
+}
+
+/** Reads a source to its end into memory. Above `limit` bytes the source is cancelled and `tooLarge` thrown. */
+export async function collect(source: ByteSource, limit: number, tooLarge: () => CseError): Promise<Uint8Array> {
+  const gathered = gatherer()
+  for (;;) {
+    const chunk = await source.next()
+    if (chunk === undefined) return gathered.take(gathered.length)
+    if (gathered.length + chunk.length > limit) {
+      const error = tooLarge()
+      source.cancel(error)
+      throw error
+    }
+    gathered.push(chunk)
+  }
+}
+
+/** A ContentLength that a caller or a response gave: a whole number of bytes, or an error that names it. */
+export function checkedLength(value: unknown, name: string): number {
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
+  throw configError(`${name} must be a whole number of bytes, not ${typeof value === 'number' ? value : typeof value}`)
+}

@@ -1,0 +1,85 @@
+/**
+ * Every error that this library makes, with a stable `code`. The SDK's own errors (service errors, transport errors,
+ * aborts) pass unchanged. `docs/errors.md` lists code, meaning and remedy.
+ */
+
+/** What went wrong, as a value to branch on. New codes may be added in minor versions. */
+export type CseErrorCode =
+  /** An option or a request is wrong; found at the call, before anything is sent. */
+  | 'ERR_S3CSE_CONFIG'
+  /** `addEncryption` on a client that encrypts already. */
+  | 'ERR_S3CSE_ALREADY_ENCRYPTING'
+  /** The command, or this use of it, would store plaintext, lose an envelope or bypass decryption. */
+  | 'ERR_S3CSE_UNSUPPORTED_COMMAND'
+  /** The body's length is not what was declared, or the body cannot be read. */
+  | 'ERR_S3CSE_BODY_LENGTH'
+  /** The body is larger than what may be buffered, or than one message or one PUT may be. */
+  | 'ERR_S3CSE_BODY_TOO_LARGE'
+  /** A digest that the caller gave is not the body's, or its algorithm is not available. */
+  | 'ERR_S3CSE_CHECKSUM'
+  /** The envelope is missing parts, mixes formats, is not canonical, or is of a kind the keyring does not open. */
+  | 'ERR_S3CSE_ENVELOPE_INVALID'
+  /** Envelope and user metadata together exceed the 2 KB that S3 stores. */
+  | 'ERR_S3CSE_ENVELOPE_TOO_LARGE'
+  /** The object has no envelope. */
+  | 'ERR_S3CSE_NOT_ENCRYPTED'
+  /** The commitment policy or a size limit of this client forbids reading the object. */
+  | 'ERR_S3CSE_POLICY'
+  /** The object was written with a legacy algorithm that is not enabled. */
+  | 'ERR_S3CSE_LEGACY_DISABLED'
+  /** The object's encryption context is not the one that the caller gave. */
+  | 'ERR_S3CSE_CONTEXT_MISMATCH'
+  /** A Range or PartNumber that cannot be answered with authenticated plaintext. */
+  | 'ERR_S3CSE_RANGE_REFUSED'
+  /** The response is not an answer to the request: a range that was not asked for, a wrong length. */
+  | 'ERR_S3CSE_RESPONSE_UNEXPECTED'
+  /** The temporary file for a verified read could not be made, written or read, or would exceed its limit. */
+  | 'ERR_S3CSE_SPOOL'
+  /** KMS could not be asked or refused for a reason that is not about the object; see `cause`. */
+  | 'ERR_S3CSE_KMS'
+  /** Wrong key, changed bytes, swapped object: one error for all, with no cause. */
+  | 'ERR_S3CSE_DECRYPTION_FAILED'
+
+/** The base class. `cause` is never set on decryption failures. */
+export class CseError extends Error {
+  readonly code: CseErrorCode
+
+  constructor(code: CseErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = new.target.name
+    this.code = code
+  }
+}
+
+/** `ERR_S3CSE_DECRYPTION_FAILED`: everything that fails after a key was used looks like this, whatever the reason. */
+export class DecryptionError extends CseError {
+  constructor() {
+    // One message for all reasons: whoever can change stored bytes must not learn which check refused them.
+    super(
+      'ERR_S3CSE_DECRYPTION_FAILED',
+      'The object could not be decrypted: the key is not its key, or its bytes or envelope were changed.',
+    )
+  }
+}
+
+/** `ERR_S3CSE_NOT_ENCRYPTED`: the object is stored as plaintext (or with an envelope that this library does not know). */
+export class NotEncryptedError extends CseError {
+  constructor(message: string) {
+    super('ERR_S3CSE_NOT_ENCRYPTED', message)
+  }
+}
+
+/** `ERR_S3CSE_POLICY` and `ERR_S3CSE_LEGACY_DISABLED`: readable with other settings; the message names them. */
+export class PolicyError extends CseError {}
+
+/** `ERR_S3CSE_KMS`: KMS refused or could not be reached; `cause` is the SDK's error. */
+export class KmsError extends CseError {
+  constructor(message: string, options: { cause: unknown }) {
+    super('ERR_S3CSE_KMS', message, options)
+  }
+}
+
+/** A mistake of the caller in an option or a request (`ERR_S3CSE_CONFIG`). */
+export function configError(message: string): CseError {
+  return new CseError('ERR_S3CSE_CONFIG', message)
+}

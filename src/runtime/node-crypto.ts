@@ -1,0 +1,141 @@
+import { Buffer } from 'node:buffer'
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  KeyObject,
+  randomBytes,
+  timingSafeEqual,
+  type CipherGCM,
+  type CipherGCMTypes,
+  type DecipherGCM,
+} from 'node:crypto'
+import { checkAesKey, checkBlock, checkCounter, keyDestroyed, TAG_LENGTH } from './aes-checks.js'
+import { nodeRsaPrivateKey, nodeRsaPublicKey } from './node-rsa.js'
+import type { Aes, GcmStream, Runtime } from './runtime.js'
+import { exportSecretCryptoKey, isCryptoKey } from './web-keys.js'
+
+/** What one call of a native cipher takes: larger results cost a page fault for every page of a fresh buffer. */
+const SLICE = 64 * 1024
+
+/** Buffers below this come zeroed at no cost worth the name. */
+const SMALL = 4096
+
+const GCM_OPTIONS = Object.freeze({ authTagLength: TAG_LENGTH })
+
+type Transform = Pick<CipherGCM | DecipherGCM, 'update'>
+
+/** node:crypto: answers at once. */
+export const cryptoRuntime: Pick<
+  Runtime,
+  'randomBytes' | 'equal' | 'aes' | 'exportSecretKey' | 'hmacSha512' | 'rsaPublicKey' | 'rsaPrivateKey'
+> = Object.freeze({
+  randomBytes: (length: number) => plain(randomBytes(length)),
+  equal: (a: Uint8Array, b: Uint8Array) => a.length === b.length && timingSafeEqual(a, b),
+  aes,
+  exportSecretKey: (key) => {
+    if (key instanceof KeyObject) {
+      if (key.type !== 'secret') throw new TypeError(`A secret key is needed, not a ${key.type} one.`)
+      return plain(key.export())
+    }
+    if (isCryptoKey(key)) return exportSecretCryptoKey(key)
+    throw new TypeError('A secret key is needed: a Uint8Array, a KeyObject or a CryptoKey.')
+  },
+  hmacSha512: (key: Uint8Array, data: Uint8Array) => plain(createHmac('sha512', key).update(data).digest()),
+  rsaPublicKey: nodeRsaPublicKey,
+  rsaPrivateKey: nodeRsaPrivateKey,
+} satisfies Partial<Runtime>)
+
+/** The same bytes without Buffer's methods, some of which mean something else than Uint8Array's. */
+function plain(buffer: Buffer): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
+}
+
+/** Uninitialised: for results that are written in full. */
+function allocate(length: number): Uint8Array {
+  return length <= SMALL ? new Uint8Array(length) : plain(Buffer.allocUnsafeSlow(length))
+}
+
+function transformInto(output: Uint8Array, cipher: Transform, input: Uint8Array): void {
+  for (let at = 0; at < input.length; at += SLICE) output.set(cipher.update(input.subarray(at, at + SLICE)), at)
+}
+
+function transform(cipher: Transform, input: Uint8Array): Uint8Array {
+  if (input.length <= SLICE) return plain(cipher.update(input))
+  const output = allocate(input.length)
+  transformInto(output, cipher, input)
+  return output
+}
+
+function aes(rawKey: Uint8Array): Aes {
+  checkAesKey(rawKey)
+  const key = Uint8Array.from(rawKey)
+  const bits = key.length * 8
+  const gcm = `aes-${bits}-gcm` as CipherGCMTypes
+  let destroyed = false
+  let ecb: Transform | undefined
+
+  const checkAlive = (): void => {
+    if (destroyed) throw keyDestroyed()
+  }
+  const encryptor = (iv: Uint8Array, aad: Uint8Array): CipherGCM => {
+    checkAlive()
+    const cipher = createCipheriv(gcm, key, iv, GCM_OPTIONS)
+    if (aad.length > 0) cipher.setAAD(aad)
+    return cipher
+  }
+
+  return {
+    block(input) {
+      checkAlive()
+      checkBlock(input)
+      ecb ??= createCipheriv(`aes-${bits}-ecb`, key, null).setAutoPadding(false)
+      return plain(ecb.update(input))
+    },
+    gcmEncrypt(iv, aad, plaintext) {
+      const cipher = encryptor(iv, aad)
+      const output = allocate(plaintext.length + TAG_LENGTH)
+      transformInto(output, cipher, plaintext)
+      cipher.final()
+      output.set(cipher.getAuthTag(), plaintext.length)
+      return output
+    },
+    gcmDecrypt(iv, aad, sealed) {
+      checkAlive()
+      const end = sealed.length - TAG_LENGTH
+      if (end < 0) return undefined
+      const decipher = createDecipheriv(gcm, key, iv, GCM_OPTIONS)
+      if (aad.length > 0) decipher.setAAD(aad)
+      decipher.setAuthTag(sealed.subarray(end))
+      const output = transform(decipher, sealed.subarray(0, end))
+      try {
+        decipher.final()
+        return output
+      } catch {
+        output.fill(0)
+        return undefined
+      }
+    },
+    ctr(counter, data) {
+      checkAlive()
+      checkCounter(counter, data.length)
+      return transform(createCipheriv(`aes-${bits}-ctr`, key, counter), data)
+    },
+    gcmStream: (iv, aad) => gcmStream(encryptor(iv, aad)),
+    destroy() {
+      destroyed = true
+      key.fill(0)
+      ecb = undefined
+    },
+  }
+}
+
+function gcmStream(cipher: CipherGCM): GcmStream {
+  return {
+    update: (plaintext) => transform(cipher, plaintext),
+    final() {
+      cipher.final()
+      return plain(cipher.getAuthTag())
+    },
+  }
+}

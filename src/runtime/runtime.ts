@@ -1,0 +1,96 @@
+/**
+ * What differs between Node and browsers. `#runtime` resolves to node.ts or browser.ts; both export one value `runtime`
+ * of this type, and nothing else in src (testing apart) imports a `node:` module.
+ */
+
+/** Node's primitives answer at once, WebCrypto's later: callers always `await`. */
+export type MaybePromise<T> = T | Promise<T>
+
+/** AES under one key of 16, 24 or 32 bytes. */
+export interface Aes {
+  /** AES of one block of 16 bytes (ECB, no padding): the `E` of NIST SP 800-38D. */
+  block(input: Uint8Array): MaybePromise<Uint8Array>
+  /** One-shot AES-GCM with a 16-byte tag, SP 800-38D section 7.1; `iv` of any length that the runtime takes. Returns ciphertext ‖ tag. */
+  gcmEncrypt(iv: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): MaybePromise<Uint8Array>
+  /** The reverse, of ciphertext ‖ tag. `undefined` if the tag does not fit; nothing of the plaintext is returned then. */
+  gcmDecrypt(iv: Uint8Array, aad: Uint8Array, sealed: Uint8Array): MaybePromise<Uint8Array | undefined>
+  /** AES-CTR from a 16-byte counter block whose last 32 bits count. Returns as many bytes as `data` has. */
+  ctr(counter: Uint8Array, data: Uint8Array): MaybePromise<Uint8Array>
+  /** One GCM message in order, where the runtime has a streaming cipher. */
+  gcmStream?(iv: Uint8Array, aad: Uint8Array): GcmStream
+  /** Forgets the key (best effort: the runtime may hold copies). */
+  destroy(): void
+}
+
+/** Encrypts one GCM message in order. */
+export interface GcmStream {
+  update(plaintext: Uint8Array): Uint8Array
+  /** The 16-byte tag; nothing may follow. */
+  final(): Uint8Array
+}
+
+/** An RSA key as users have it: PEM text, DER bytes (SPKI or PKCS#8; on Node also PKCS#1), a KeyObject, a CryptoKey. */
+export type RsaKeyInput = string | Uint8Array | KeyHandle
+
+/** A KeyObject of node:crypto or a CryptoKey of WebCrypto, by what both have in common. */
+export interface KeyHandle {
+  readonly type: string
+}
+
+/** RSA-OAEP with SHA-1 and MGF1-SHA-1 and an empty label (RFC 8017 section 7.1). */
+export interface RsaPublicKey {
+  /** Length of the modulus, and so of every ciphertext, in bytes. */
+  readonly modulusLength: number
+  oaepSha1Encrypt(plaintext: Uint8Array): MaybePromise<Uint8Array>
+}
+
+export interface RsaPrivateKey {
+  readonly modulusLength: number
+  /** `undefined` for whatever reason the block does not decode. */
+  oaepSha1Decrypt(ciphertext: Uint8Array): MaybePromise<Uint8Array | undefined>
+}
+
+/** Bytes, pulled one chunk at a time. One `next()` at a time; `cancel()` at any time, also while `next()` is pending. */
+export interface ByteSource {
+  /** The next chunk (never empty), or `undefined` at the end. Rejects with the source's own error. */
+  next(): Promise<Uint8Array | undefined>
+  /** Gives everything back (sockets, files, keys). Idempotent; a pending `next()` rejects or ends. */
+  cancel(error?: Error): void
+}
+
+/** A private temporary file for ciphertext: written once from the start, then read at any place. */
+export interface Spool {
+  write(data: Uint8Array): Promise<void>
+  /** Reads exactly `into.length` bytes at `offset`. */
+  read(offset: number, into: Uint8Array): Promise<void>
+  /** Idempotent. The file is gone afterwards. */
+  close(): Promise<void>
+}
+
+export interface Runtime {
+  readonly name: 'node' | 'browser'
+  randomBytes(length: number): Uint8Array
+  /** Compares in time that depends on the lengths only. */
+  equal(a: Uint8Array, b: Uint8Array): boolean
+  /** The key is copied. */
+  aes(key: Uint8Array): MaybePromise<Aes>
+  /** The bytes of a secret KeyObject or extractable CryptoKey; an error (TypeError) for anything else. */
+  exportSecretKey(key: KeyHandle): MaybePromise<Uint8Array>
+  /** HMAC-SHA-512 (RFC 2104): 64 bytes. */
+  hmacSha512(key: Uint8Array, data: Uint8Array): MaybePromise<Uint8Array>
+  /** Throws a TypeError that says what was expected if the input is not an RSA public key (a private key is refused as well). */
+  rsaPublicKey(key: RsaKeyInput): MaybePromise<RsaPublicKey>
+  rsaPrivateKey(key: RsaKeyInput): MaybePromise<RsaPrivateKey>
+  /** Whether a value is a stream of this runtime (Readable or ReadableStream), a Blob or an async iterable. */
+  isStream(body: unknown): boolean
+  /** Wraps such a value; nothing is read before the first `next()`. */
+  source(body: unknown): ByteSource
+  /** The length of a stream in bytes if it can be told without reading it: a file stream's, a Blob's. */
+  streamLength(body: unknown): Promise<number | undefined>
+  /** A stream for the SDK or the caller: 'node' gives a Readable, 'web' a ReadableStream. Nothing is pulled before it is read. */
+  toStream(source: ByteSource, kind: 'node' | 'web'): unknown
+  /** 'node' for a Readable, 'web' for a ReadableStream. */
+  streamKind(body: unknown): 'node' | 'web' | undefined
+  /** Absent where there is no disk. */
+  readonly createSpool?: (directory: string | undefined) => Promise<Spool>
+}

@@ -1,0 +1,105 @@
+import { configError } from '../errors.js'
+import { checkAesKey, checkBlock, checkCounter, keyDestroyed, TAG_LENGTH } from './aes-checks.js'
+import type { Aes, Runtime } from './runtime.js'
+import { exportSecretCryptoKey, isCryptoKey, subtle, webBytes } from './web-keys.js'
+import { webRsaPrivateKey, webRsaPublicKey } from './web-rsa.js'
+
+/** `getRandomValues` gives no more at once. */
+const MAX_RANDOM = 65536
+
+const ZERO_BLOCK = new Uint8Array(16)
+
+/** WebCrypto: answers later, off the main thread. */
+export const cryptoRuntime: Pick<
+  Runtime,
+  'randomBytes' | 'equal' | 'aes' | 'exportSecretKey' | 'hmacSha512' | 'rsaPublicKey' | 'rsaPrivateKey'
+> = Object.freeze({
+  randomBytes(length: number) {
+    const bytes = new Uint8Array(length)
+    for (let at = 0; at < length; at += MAX_RANDOM)
+      globalThis.crypto.getRandomValues(bytes.subarray(at, at + MAX_RANDOM))
+    return bytes
+  },
+  equal(a: Uint8Array, b: Uint8Array) {
+    if (a.length !== b.length) return false
+    let difference = 0
+    for (let i = 0; i < a.length; i++) difference |= (a[i] as number) ^ (b[i] as number)
+    return difference === 0
+  },
+  aes,
+  async exportSecretKey(key) {
+    if (isCryptoKey(key)) return exportSecretCryptoKey(key)
+    throw new TypeError(
+      'A secret key is needed: a Uint8Array or an extractable CryptoKey (KeyObjects exist on Node only).',
+    )
+  },
+  async hmacSha512(key: Uint8Array, data: Uint8Array) {
+    // WebCrypto refuses an empty key. HMAC pads keys with zeros (RFC 2104 section 2), so one zero byte is the same key.
+    const raw = key.length === 0 ? new Uint8Array(1) : webBytes(key)
+    const imported = await subtle().importKey('raw', raw, { name: 'HMAC', hash: 'SHA-512' }, false, ['sign'])
+    return new Uint8Array(await subtle().sign('HMAC', imported, webBytes(data)))
+  },
+  rsaPublicKey: webRsaPublicKey,
+  rsaPrivateKey: webRsaPrivateKey,
+} satisfies Partial<Runtime>)
+
+async function importAes(key: Uint8Array): Promise<{ gcm: CryptoKey; ctr: CryptoKey }> {
+  const raw = webBytes(key)
+  try {
+    const [gcm, ctr] = await Promise.all([
+      subtle().importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt']),
+      subtle().importKey('raw', raw, 'AES-CTR', false, ['encrypt']),
+    ])
+    return { gcm, ctr }
+  } catch (error) {
+    // Chromium has no AES-192.
+    if (key.length !== 24) throw error
+    throw configError('This runtime has no AES with keys of 192 bits (24 bytes): use a key of 128 or 256 bits.')
+  }
+}
+
+async function aes(key: Uint8Array): Promise<Aes> {
+  checkAesKey(key)
+  let keys: { gcm: CryptoKey; ctr: CryptoKey } | undefined = await importAes(key)
+
+  const alive = (): { gcm: CryptoKey; ctr: CryptoKey } => {
+    if (keys === undefined) throw keyDestroyed()
+    return keys
+  }
+  const parameters = (iv: Uint8Array, aad: Uint8Array): AesGcmParams => ({
+    name: 'AES-GCM',
+    iv: webBytes(iv),
+    additionalData: webBytes(aad),
+    tagLength: TAG_LENGTH * 8,
+  })
+  const ctr = async (counter: Uint8Array, data: Uint8Array): Promise<Uint8Array> => {
+    const algorithm = { name: 'AES-CTR', counter: webBytes(counter), length: 32 }
+    return new Uint8Array(await subtle().encrypt(algorithm, alive().ctr, webBytes(data)))
+  }
+
+  return {
+    // The keystream of one counter block is the AES of it.
+    async block(input) {
+      checkBlock(input)
+      return ctr(input, ZERO_BLOCK)
+    },
+    gcmEncrypt: async (iv, aad, plaintext) =>
+      new Uint8Array(await subtle().encrypt(parameters(iv, aad), alive().gcm, webBytes(plaintext))),
+    async gcmDecrypt(iv, aad, sealed) {
+      const { gcm } = alive()
+      try {
+        return new Uint8Array(await subtle().decrypt(parameters(iv, aad), gcm, webBytes(sealed)))
+      } catch (error) {
+        if (error instanceof DOMException && error.name === 'OperationError') return undefined
+        throw error
+      }
+    },
+    async ctr(counter, data) {
+      checkCounter(counter, data.length)
+      return ctr(counter, data)
+    },
+    destroy() {
+      keys = undefined
+    },
+  }
+}
