@@ -1,0 +1,92 @@
+import { createCipheriv, createDecipheriv } from 'node:crypto'
+
+import { DecryptionError } from '../../src/errors.js'
+import type { Opener } from '../../src/message/opener.js'
+import type { Sealer } from '../../src/message/sealer.js'
+
+/**
+ * A small format of the other shape than S3EC's: a header, frames that are authenticated one by one, and a trailer that
+ * says how many bytes there were. Only for tests.
+ */
+export const FRAME = 1000
+export const HEADER: Uint8Array = new TextEncoder().encode('FRAMED01')
+const TAG = 16
+const key = new Uint8Array(32).fill(4)
+
+function iv(frame: number): Uint8Array {
+  const bytes = new Uint8Array(12)
+  new DataView(bytes.buffer).setUint32(8, frame)
+  return bytes
+}
+
+function seal(frame: number, plaintext: Uint8Array): Buffer {
+  const cipher = createCipheriv('aes-256-gcm', key, iv(frame))
+  return Buffer.concat([cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
+}
+
+function open(frame: number, sealed: Uint8Array): Buffer {
+  const decipher = createDecipheriv('aes-256-gcm', key, iv(frame), { authTagLength: TAG })
+  decipher.setAuthTag(sealed.subarray(-TAG))
+  try {
+    return Buffer.concat([decipher.update(sealed.subarray(0, -TAG)), decipher.final()])
+  } catch {
+    throw new DecryptionError()
+  }
+}
+
+export interface FramedSealer extends Sealer {
+  readonly pieces: { offset: number; length: number; last: boolean }[]
+  readonly destroyed: () => boolean
+}
+
+export function framedSealer(): FramedSealer {
+  const pieces: FramedSealer['pieces'] = []
+  let destroyed = false
+  const body = (offset: number, plaintext: Uint8Array): Buffer => {
+    const frames = []
+    for (let at = 0; at < plaintext.length; at += FRAME) {
+      frames.push(seal((offset + at) / FRAME, plaintext.subarray(at, at + FRAME)))
+    }
+    return Buffer.concat(frames)
+  }
+  const trailer = (length: number): Buffer => seal(0xffffffff, Buffer.from(String(length).padStart(12)))
+  return {
+    pieces,
+    destroyed: () => destroyed,
+    header: HEADER,
+    alignment: FRAME,
+    ordered: false,
+    sealedLength: (length) => HEADER.length + length + Math.ceil(length / FRAME) * TAG + 12 + TAG,
+    seal(offset, plaintext, last) {
+      pieces.push({ offset, length: plaintext.length, last })
+      return body(offset, plaintext)
+    },
+    trailer,
+    sealWhole: (plaintext) => Buffer.concat([HEADER, body(0, plaintext), trailer(plaintext.length)]),
+    destroy: () => void (destroyed = true),
+  }
+}
+
+export function framedOpener(): Opener & { readonly destroyed: () => boolean } {
+  let destroyed = false
+  const openFrames = (sealedOffset: number, sealed: Uint8Array): Buffer => {
+    const frames = []
+    const first = (sealedOffset - HEADER.length) / (FRAME + TAG)
+    for (let at = 0; at < sealed.length; at += FRAME + TAG) {
+      frames.push(open(first + at / (FRAME + TAG), sealed.subarray(at, at + FRAME + TAG)))
+    }
+    return Buffer.concat(frames)
+  }
+  return {
+    destroyed: () => destroyed,
+    headerLength: HEADER.length,
+    trailerLength: 12 + TAG,
+    authentication: 'segment',
+    alignment: FRAME + TAG,
+    plaintextLength: () => undefined,
+    extent: (start, end) => ({ start, end }),
+    openWhole: (sealed) => openFrames(HEADER.length, sealed.subarray(HEADER.length, -(12 + TAG))),
+    open: openFrames,
+    destroy: () => void (destroyed = true),
+  }
+}
