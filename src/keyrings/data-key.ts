@@ -1,0 +1,48 @@
+import { runtime } from '#runtime'
+import { configError } from '../errors.js'
+import { isBytes } from './options.js'
+import type { Context, DataKey, Suite, UnwrapRequest, WrapRequest, WrapResult } from './keyring.js'
+
+/** The provider id of every data key in the formats of the S3 encryption clients. */
+const s3ecProvider = 'S3Keyring'
+
+/** What a wrap is bound to differs from format to format, so a keyring refuses those that it does not know. */
+export function requireS3ec(owner: string, suite: Suite): void {
+  if (suite.format !== 's3ec') throw configError(`${owner} does not support format ${JSON.stringify(suite.format)}`)
+}
+
+/** Raw keys do not authenticate a context: taking one would promise a protection that the object does not get. */
+export function refuseContext(owner: string, context: Context): void {
+  if (Object.keys(context).length > 0) {
+    throw configError(
+      `${owner} takes no encryption context, because a raw key does not authenticate one; ` +
+        'use the materialsDescription option to label objects with the key that opens them',
+    )
+  }
+}
+
+/** A copy of the data key that is to be wrapped, or `undefined` if a new one is wanted. */
+export function givenDataKey(owner: string, request: WrapRequest): DataKey | undefined {
+  const { dataKey, suite } = request
+  if (dataKey === undefined) return undefined
+  if (!isBytes(dataKey) || dataKey.length !== suite.keyLength) {
+    throw configError(`${owner}: dataKey must be a Uint8Array of ${suite.keyLength} bytes`)
+  }
+  return new Uint8Array(dataKey)
+}
+
+/** The data key to wrap: the request's (copied), or a new one. The caller of `wrap` owns it. */
+export function dataKeyToWrap(owner: string, request: WrapRequest): DataKey {
+  return givenDataKey(owner, request) ?? runtime.randomBytes(request.suite.keyLength)
+}
+
+/** S3EC has exactly one encrypted data key: its ciphertext, if it was wrapped with `algorithm`. */
+export function onlyEncryptedKey(request: UnwrapRequest, algorithm: string): Uint8Array | undefined {
+  const [key, ...others] = request.encryptedDataKeys
+  return key !== undefined && others.length === 0 && key.algorithm === algorithm ? key.ciphertext : undefined
+}
+
+export function wrapResult(dataKey: DataKey, algorithm: string, ciphertext: Uint8Array, context: Context): WrapResult {
+  const encrypted = { algorithm, provider: s3ecProvider, info: new Uint8Array(0), ciphertext }
+  return { dataKey, encryptedDataKeys: [encrypted], context }
+}

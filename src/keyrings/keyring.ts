@@ -1,0 +1,72 @@
+import type { MaybePromise } from '../runtime/runtime.js'
+
+/** The bytes of a data key. Whoever called `wrap` or `unwrap` owns it and wipes it. */
+export type DataKey = Uint8Array
+
+/** The complete stored map: an encryption context (KMS) or a materials description (raw keys). */
+export type Context = Readonly<Record<string, string>>
+
+/** What a data key is for. */
+export interface Suite {
+  /** Number of the algorithm suite, as AWS lists them: 0x0072 and 0x0073 for S3EC. */
+  readonly id: number
+  /** The object format that the suite belongs to, for example 's3ec'. Entries that a keyring adds to the context depend on it. */
+  readonly format: string
+  /** The name that wraps are bound to. S3EC: the content algorithm as stored, `AES/GCM/NoPadding` (V2) or `115` (V3). */
+  readonly name: string
+  /** Length of the data key in bytes. */
+  readonly keyLength: number
+}
+
+/** A data key, encrypted for one key of a keyring. */
+export interface EncryptedDataKey {
+  /** S3EC: the wrap's name in format V2, `AES/GCM`, `RSA-OAEP-SHA1` or `kms+context`. */
+  readonly algorithm: string
+  /** S3EC: `S3Keyring`. */
+  readonly provider: string
+  /** S3EC: empty. */
+  readonly info: Uint8Array
+  readonly ciphertext: Uint8Array
+}
+
+export interface WrapRequest {
+  readonly suite: Suite
+  /** The caller's encryption context; empty where none was given. */
+  readonly context: Context
+  /** Wrap this key instead of a new one. */
+  readonly dataKey?: DataKey
+  readonly signal?: AbortSignal
+}
+
+export interface WrapResult {
+  readonly dataKey: DataKey
+  readonly encryptedDataKeys: readonly EncryptedDataKey[]
+  /** What is stored with the object: the request's context and what the keyring added to it. */
+  readonly context: Context
+}
+
+export interface UnwrapRequest {
+  readonly suite: Suite
+  /** The map as stored with the object, unchanged. It is data from storage: choose among your own keys with it, take no key from it. */
+  readonly context: Context
+  readonly encryptedDataKeys: readonly EncryptedDataKey[]
+  readonly signal?: AbortSignal
+}
+
+/**
+ * Who can wrap and unwrap data keys. Anyone can implement it, for an HSM or another key service.
+ *
+ * `unwrap` resolves to `undefined` for everything that is about the object: a key that is not ours, a ciphertext that
+ * does not authenticate. The reader then reports ERR_S3CSE_DECRYPTION_FAILED, like every other decryption failure. It
+ * rejects only for what is not about the object (no permission, no network), with an error that is safe to show.
+ */
+export interface Keyring {
+  /**
+   * The wrapping algorithms that `unwrap` knows. Where given, an object with another one is refused
+   * (ERR_S3CSE_ENVELOPE_INVALID) before any key is used, and `encryptionContext` is refused at set-up if none of them
+   * authenticates a context. Omit it to be asked for everything.
+   */
+  readonly algorithms?: readonly string[]
+  wrap(request: WrapRequest): MaybePromise<WrapResult>
+  unwrap(request: UnwrapRequest): MaybePromise<DataKey | undefined>
+}

@@ -1,0 +1,106 @@
+import { configError } from '../errors.js'
+import { givenDataKey, requireS3ec, wrapResult } from './data-key.js'
+import type { Context, DataKey, Keyring, UnwrapRequest, WrapRequest, WrapResult } from './keyring.js'
+import { isConfiguredKey, parseKmsKeyArn, parseKmsKeyName, type KmsKeyArn, type KmsKeyName } from './kms-arn.js'
+import {
+  checkClient,
+  encrypt,
+  generateDataKey,
+  takeGrantTokens,
+  takePlaintext,
+  unexpected,
+  type KmsAccess,
+  type KmsClientLike,
+} from './kms-client.js'
+import { contextToWrap, kmsAlgorithm } from './kms-context.js'
+import { kmsUnwrap, maximumBlob } from './kms-unwrap.js'
+import { isBytes, takeOptions } from './options.js'
+
+export interface KmsKeyringOptions {
+  /** The caller's own `KMSClient`: its region, credentials, endpoint, retries and time-outs are used as they are. */
+  readonly client: KmsClientLike
+  /**
+   * The key: a key ARN (best), a key id, an alias name (`alias/…`) or an alias ARN. Objects can be read only through
+   * the key that wrapped them, so that re-pointing an alias makes older objects unreadable through it.
+   */
+  readonly keyId: string
+  /** For permissions from a grant that has not taken effect everywhere yet; at most ten. Default: none. */
+  readonly grantTokens?: readonly string[] | undefined
+}
+
+const owner = 'kmsKeyring'
+
+/**
+ * Data keys from a symmetric key in AWS KMS (the `kms+context` wrap of the S3 encryption clients, format V3 code `12`):
+ * GenerateDataKey to write, Decrypt to read. KMS authenticates the encryption context and the content algorithm. Decrypt
+ * always names the configured key, and its answer must come from that key.
+ *
+ * The response's copy of a data key is wiped as soon as it has been taken over, so a mocked client must give fresh bytes
+ * for each call.
+ *
+ * @throws CseError `ERR_S3CSE_CONFIG` for a keyId of another form or an unknown option. Later: KmsError
+ * `ERR_S3CSE_KMS` where KMS refuses or cannot be reached for a reason that is not about the object, and
+ * `ERR_S3CSE_RESPONSE_UNEXPECTED` if it answers a write with something else than was asked for.
+ */
+export function kmsKeyring(options: KmsKeyringOptions): Keyring {
+  const { client, keyId, grantTokens } = takeOptions(owner, options, {
+    client: 'required',
+    keyId: 'required',
+    grantTokens: 'optional',
+  })
+  checkClient(owner, client)
+  const tokens = takeGrantTokens(owner, grantTokens)
+  const name: KmsKeyName | undefined = typeof keyId === 'string' ? parseKmsKeyName(keyId) : undefined
+  if (name === undefined) {
+    throw configError(`${owner}: keyId must be a key ARN, a key id, an alias name (alias/…) or an alias ARN`)
+  }
+  const accept = (used: KmsKeyArn): boolean => isConfiguredKey(name, used)
+  const accessFor = (signal: AbortSignal | undefined): KmsAccess => ({ client, keyWords: `key ${keyId}`, signal })
+
+  return Object.freeze({
+    algorithms: Object.freeze([kmsAlgorithm]),
+
+    async wrap(request: WrapRequest): Promise<WrapResult> {
+      requireS3ec(owner, request.suite)
+      const context = contextToWrap(owner, request.context, request.suite)
+      const given = givenDataKey(owner, request)
+      const target = { KeyId: keyId, EncryptionContext: { ...context }, ...tokens }
+      const access = accessFor(request.signal)
+      if (given === undefined) {
+        const { keyLength } = request.suite
+        const size = keyLength === 32 ? { KeySpec: 'AES_256' as const } : { NumberOfBytes: keyLength }
+        const output = await generateDataKey(access, { ...target, ...size })
+        return checked(access, 'GenerateDataKey', output, takePlaintext(output.Plaintext, keyLength), context)
+      }
+      try {
+        const output = await encrypt(access, { ...target, Plaintext: given })
+        return checked(access, 'Encrypt', output, given, context)
+      } catch (error) {
+        given.fill(0)
+        throw error
+      }
+    },
+
+    async unwrap(request: UnwrapRequest): Promise<DataKey | undefined> {
+      requireS3ec(owner, request.suite)
+      return kmsUnwrap(accessFor(request.signal), { KeyId: keyId, ...tokens }, request, accept)
+    },
+  })
+
+  function checked(
+    access: KmsAccess,
+    operation: string,
+    output: { CiphertextBlob?: Uint8Array | undefined; KeyId?: string | undefined },
+    dataKey: DataKey | undefined,
+    context: Context,
+  ): WrapResult {
+    if (dataKey === undefined) throw unexpected(access, operation, 'without a data key of the length asked for')
+    const blob = output.CiphertextBlob
+    const used = parseKmsKeyArn(output.KeyId)
+    if (used !== undefined && accept(used) && isBytes(blob) && blob.length > 0 && blob.length <= maximumBlob) {
+      return wrapResult(dataKey, kmsAlgorithm, new Uint8Array(blob), context)
+    }
+    dataKey.fill(0)
+    throw unexpected(access, operation, 'for another key, or without a ciphertext')
+  }
+}

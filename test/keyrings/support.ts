@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import type { Context, EncryptedDataKey, Keyring, Suite, WrapResult } from '../../src/keyrings/keyring.js'
+import { code } from '../support/errors.js'
+
+export const v2: Suite = { id: 0x0072, format: 's3ec', name: 'AES/GCM/NoPadding', keyLength: 32 }
+export const v3: Suite = { id: 0x0073, format: 's3ec', name: '115', keyLength: 32 }
+export const foreign: Suite = { ...v3, format: 'esdk' }
+
+export function encryptedKey(algorithm: string, ciphertext: Uint8Array): EncryptedDataKey {
+  return { algorithm, provider: 'S3Keyring', info: new Uint8Array(0), ciphertext }
+}
+
+/** Unwraps what `wrap` gave, with the changes that a test makes. */
+export async function unwrap(
+  keyring: Keyring,
+  wrapped: Pick<WrapResult, 'encryptedDataKeys' | 'context'>,
+  change: {
+    suite?: Suite
+    context?: Context
+    encryptedDataKeys?: readonly EncryptedDataKey[]
+    signal?: AbortSignal
+  } = {},
+): Promise<Uint8Array | undefined> {
+  const { context, encryptedDataKeys } = wrapped
+  return keyring.unwrap({ suite: v3, context, encryptedDataKeys, ...change })
+}
+
+export function ciphertextOf(wrapped: Pick<WrapResult, 'encryptedDataKeys'>): Uint8Array {
+  assert.equal(wrapped.encryptedDataKeys.length, 1)
+  return wrapped.encryptedDataKeys[0]!.ciphertext
+}
+
+/** One bit of one byte is changed. */
+export function flip(bytes: Uint8Array, at: number): Uint8Array {
+  const copy = new Uint8Array(bytes)
+  copy[at]! ^= 1 << (at % 8)
+  return copy
+}
+
+/** ERR_S3CSE_CONFIG, and what its message must say. */
+export const config = (message?: RegExp): ((error: unknown) => true) => code('ERR_S3CSE_CONFIG', message)
