@@ -1,0 +1,79 @@
+import type { Context, Keyring } from '../keyrings/keyring.js'
+import type { Opener } from '../message/opener.js'
+import type { Sealer } from '../message/sealer.js'
+
+/** AWS's names. REQUIRE_ENCRYPT_* writes a key-committing suite, FORBID_ENCRYPT_* one without; *_REQUIRE_DECRYPT reads only committing suites. */
+export type CommitmentPolicy =
+  'REQUIRE_ENCRYPT_REQUIRE_DECRYPT' | 'REQUIRE_ENCRYPT_ALLOW_DECRYPT' | 'FORBID_ENCRYPT_ALLOW_DECRYPT'
+
+/** What is stored beside the body: metadata keys (without `x-amz-meta-`, lower case) to values. */
+export type ObjectMetadata = Readonly<Record<string, string>>
+
+/** Where an object is, for messages. */
+export interface ObjectName {
+  readonly bucket: string
+  readonly key: string
+}
+
+/** What a reader may learn about an object's envelope without any key. */
+export interface EnvelopeSummary {
+  /** 's3ec'; later others. */
+  readonly format: string
+  /** 'V1', 'V2', 'V3'. */
+  readonly version: string
+  /** Content algorithm: `AES/GCM/NoPadding`, `AES/CBC/PKCS5Padding`, `115`. */
+  readonly contentAlgorithm: string
+  /** Wrap by its V2 name: `AES/GCM`, `RSA-OAEP-SHA1`, `kms+context`, or a legacy name. */
+  readonly wrapAlgorithm: string
+  readonly keyCommitment: boolean
+  /** The stored encryption context (KMS) or materials description, as stored: not authenticated before the key is unwrapped. */
+  readonly context: Context
+}
+
+/** A recognised envelope. */
+export interface Envelope {
+  readonly summary: EnvelopeSummary
+  /** Plaintext length for a stored length in bytes; `undefined` where only the key can tell. Throws ERR_S3CSE_ENVELOPE_INVALID for an impossible one. */
+  plaintextLength(sealedLength: number): number | undefined
+  /**
+   * Checks policy, wrap and context (in this order, before any key is used), unwraps the data key, checks the key
+   * commitment, and gives the opener. Throws PolicyError, ENVELOPE_INVALID, CONTEXT_MISMATCH, DecryptionError.
+   */
+  open(request: OpenRequest): Promise<Opener>
+}
+
+export interface SealRequest {
+  readonly keyring: Keyring
+  readonly commitmentPolicy: CommitmentPolicy
+  readonly encryptionContext: Context
+  /** The pieces will come in order, from 0 on, which a runtime may do faster. Default: false, any order. */
+  readonly ordered?: boolean
+  readonly signal?: AbortSignal
+}
+
+export interface OpenRequest {
+  readonly keyring: Keyring
+  readonly commitmentPolicy: CommitmentPolicy
+  readonly encryptionContext: Context
+  readonly object: ObjectName
+  readonly signal?: AbortSignal
+}
+
+export interface Sealed {
+  readonly sealer: Sealer
+  /** To be merged into the object's user metadata. */
+  readonly metadata: ObjectMetadata
+  readonly summary: EnvelopeSummary
+}
+
+/** How object and envelope look. One format writes; detection over metadata chooses the one that reads. */
+export interface Format {
+  readonly name: string
+  /** Metadata keys (lower case) that belong to this format's envelopes, and that a caller may not set. */
+  readonly reservedKeys: ReadonlySet<string>
+  /** Throws ERR_S3CSE_CONFIG if keyring, policy and context cannot work together: called when the client is set up, and for each request that brings its own. */
+  check(request: { keyring: Keyring; commitmentPolicy: CommitmentPolicy; encryptionContext: Context | undefined }): void
+  seal(request: SealRequest): Promise<Sealed>
+  /** `undefined`: no envelope of this format. Throws ERR_S3CSE_ENVELOPE_INVALID for a damaged or mixed one. Pure. */
+  recognise(metadata: ObjectMetadata, object: ObjectName): Envelope | undefined
+}

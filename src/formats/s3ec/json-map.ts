@@ -1,0 +1,70 @@
+import { configError } from '../../errors.js'
+import type { Context } from '../../keyrings/keyring.js'
+
+/** In characters, after header decoding. */
+const maxTextLength = 16 * 1024
+
+// A pair of surrogates is one code point under the `u` flag; what matches is a lone one.
+const loneSurrogate = /\p{Surrogate}/u
+
+export function isWellFormed(text: string): boolean {
+  return !loneSurrogate.test(text)
+}
+
+/** An immutable map without a prototype, so that no key (`__proto__`, `constructor`) means anything but itself. */
+export function contextOf(entries: Iterable<readonly [string, string]>): Context {
+  const map = Object.create(null) as Record<string, string>
+  for (const [key, value] of entries) map[key] = value
+  return Object.freeze(map)
+}
+
+/**
+ * Reads a stored map: one JSON object of strings, no key twice (readers would disagree about which counts). The empty text
+ * is the empty map. `undefined` for everything else.
+ */
+export function parseJsonMap(text: string): Context | undefined {
+  if (text === '') return contextOf([])
+  if (text.length > maxTextLength) return undefined
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undefined
+  const entries: [string, string][] = []
+  for (const [key, value] of Object.entries<unknown>(parsed as Record<string, unknown>)) {
+    // No UTF-8 has lone surrogates, so no honest writer does.
+    if (typeof value !== 'string' || !isWellFormed(key) || !isWellFormed(value)) return undefined
+    entries.push([key, value])
+  }
+  // JSON.parse keeps the last of equal keys without a word: the text then has more strings than the object.
+  if (countQuotes(text) !== entries.length * 4) return undefined
+  return contextOf(entries)
+}
+
+/** Quotes that are not escaped, in valid JSON, where a backslash stands in strings only. */
+function countQuotes(text: string): number {
+  let quotes = 0
+  for (let i = 0; i < text.length; i++) {
+    const unit = text[i]
+    if (unit === '\\') i++
+    else if (unit === '"') quotes++
+  }
+  return quotes
+}
+
+/**
+ * Writes a map as JSON that S3 returns as it is: printable ASCII only, and without `=?`, which S3 would take for the start
+ * of an RFC 2047 word. Throws ERR_S3CSE_CONFIG for text that no UTF-8 can hold.
+ */
+export function serialiseJsonMap(map: Context): string {
+  for (const [key, value] of Object.entries(map)) {
+    if (!isWellFormed(key) || !isWellFormed(value)) {
+      throw configError('Encryption context and materials description may not contain half a surrogate pair.')
+    }
+  }
+  return JSON.stringify(map)
+    .replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`)
+    .replaceAll('=?', '\\u003d?')
+}

@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { aesKeyring } from '../../src/keyrings/aes.js'
+import type { Keyring } from '../../src/keyrings/keyring.js'
+import { kmsKeyring } from '../../src/keyrings/kms.js'
+import { rsaKeyring } from '../../src/keyrings/rsa.js'
+
+/** Reads test/vectors/s3ec; its README.md describes the files. */
+
+type VectorKey =
+  | { readonly type: 'aes-256'; readonly hex: string }
+  | { readonly type: 'rsa-2048'; readonly privateKeyPem: string; readonly publicKeyPem: string }
+  | { readonly type: 'kms'; readonly arn: string }
+
+interface KmsAnswer {
+  readonly keyId: string
+  readonly ciphertextBlob: string
+  readonly encryptionContext: Readonly<Record<string, string>>
+  readonly plaintext: string
+}
+
+interface VectorObject {
+  readonly name: string
+  readonly format: 'V2' | 'V3'
+  readonly contentAlgorithm: string
+  readonly wrapAlgorithm: string
+  readonly key: string
+  readonly s3Key: string
+  readonly metadata: Readonly<Record<string, string>>
+  readonly contentType?: string
+  readonly body?: string
+  readonly bodyFile?: string
+  readonly encryptionContext?: Readonly<Record<string, string>>
+  readonly materialsDescription?: Readonly<Record<string, string>>
+  readonly plaintextLength: number
+  readonly plaintextSha256: string
+}
+
+interface VectorFile {
+  readonly writer: { readonly package: string; readonly version: string; readonly language: string }
+  readonly keys: Readonly<Record<string, VectorKey>>
+  readonly kms: readonly KmsAnswer[]
+  readonly objects: readonly VectorObject[]
+}
+
+/** One stored object with what is needed to read it. */
+export interface Vector extends VectorObject {
+  /** Writer and name, unique over all files. */
+  readonly title: string
+  /** The stored bytes. */
+  sealed(): Uint8Array
+  /** A new keyring that opens this object; KMS is answered from the file. */
+  keyring(): Keyring
+  /** Throws if these are not the plaintext's length and SHA-256. */
+  check(plaintext: Uint8Array): void
+}
+
+const folder = new URL('../vectors/s3ec/', import.meta.url)
+
+/** Every V2 and V3 object with a metadata envelope and no legacy algorithm. */
+export function loadVectors(): Vector[] {
+  return readdirSync(folder)
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .flatMap((name) => {
+      const file = JSON.parse(readFileSync(new URL(name, folder), 'utf8')) as VectorFile
+      return file.objects.map((object) => toVector(name.slice(0, -'.json'.length), file, object))
+    })
+}
+
+function toVector(writer: string, file: VectorFile, object: VectorObject): Vector {
+  return {
+    ...object,
+    title: `${writer} ${object.name}`,
+    sealed: () =>
+      object.bodyFile === undefined
+        ? new Uint8Array(Buffer.from(object.body!, 'base64'))
+        : new Uint8Array(readFileSync(new URL(object.bodyFile, folder))),
+    keyring: () => keyringFor(file, object),
+    check(plaintext) {
+      const found = `${plaintext.length} bytes, ${createHash('sha256').update(plaintext).digest('hex')}`
+      const expected = `${object.plaintextLength} bytes, ${object.plaintextSha256}`
+      if (found !== expected) throw new Error(`${writer} ${object.name}: ${found} instead of ${expected}`)
+    },
+  }
+}
+
+function keyringFor(file: VectorFile, object: VectorObject): Keyring {
+  const key = file.keys[object.key]!
+  const { materialsDescription = {} } = object
+  switch (key.type) {
+    case 'aes-256':
+      return aesKeyring({ wrappingKey: Buffer.from(key.hex, 'hex'), materialsDescription })
+    case 'rsa-2048':
+      return rsaKeyring({ privateKey: key.privateKeyPem, materialsDescription })
+    case 'kms':
+      return kmsKeyring({ keyId: key.arn, client: { send: async (command) => answer(file.kms, command) } })
+  }
+}
+
+/** KMS Decrypt out of the file: a blob opens under exactly its key and its context. */
+function answer(answers: readonly KmsAnswer[], command: object): unknown {
+  const { input } = command as {
+    input: { KeyId: string; CiphertextBlob: Uint8Array; EncryptionContext: Record<string, string> }
+  }
+  const blob = Buffer.from(input.CiphertextBlob).toString('base64')
+  const found = answers.find(
+    ({ keyId, ciphertextBlob, encryptionContext }) =>
+      keyId === input.KeyId && ciphertextBlob === blob && sorted(encryptionContext) === sorted(input.EncryptionContext),
+  )
+  if (found === undefined) {
+    throw Object.assign(new Error('no such blob, key and context'), { name: 'InvalidCiphertextException' })
+  }
+  return { KeyId: found.keyId, Plaintext: new Uint8Array(Buffer.from(found.plaintext, 'base64')) }
+}
+
+function sorted(context: Readonly<Record<string, string>>): string {
+  return JSON.stringify(Object.entries(context).sort(([a], [b]) => (a < b ? -1 : 1)))
+}
