@@ -1,0 +1,28 @@
+/** An S3 and a KMS inside the process, for tests of programs that use them. */
+export { startKms } from './kms.js'
+export type { KmsKeyState } from './kms-keys.js'
+export type {
+  KmsClientConfig,
+  KmsCreatedKey,
+  KmsFault,
+  KmsKeyOptions,
+  KmsKnownBlob,
+  KmsOptions,
+  KmsRequest,
+  KmsServer,
+} from './kms-types.js'
+export { startS3 } from './s3.js'
+export type {
+  S3ChecksumAlgorithm,
+  S3Checksums,
+  S3ClientConfig,
+  S3Credentials,
+  S3Fault,
+  S3Operation,
+  S3Options,
+  S3Request,
+  S3Seed,
+  S3Server,
+  S3StoredObject,
+  S3Tampering,
+} from './s3-types.js'

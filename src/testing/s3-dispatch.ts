@@ -1,0 +1,151 @@
+/** One request from its headers to its answer. */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { randomBytes } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { authenticate } from './s3-auth.js'
+import { createBucket, deleteBucket, deleteObjects, headBucket, listBuckets } from './s3-buckets.js'
+import { copyObject } from './s3-copy.js'
+import { Disconnected, S3Error } from './s3-error.js'
+import { ACCOUNT, type Answer, type Exchange, type Settings } from './s3-exchange.js'
+import { errorAnswer, faultAnswer, takeFault } from './s3-faults.js'
+import { listObjects, listObjectsV2 } from './s3-list.js'
+import { deleteObject, dropBody, getObject, putObject } from './s3-objects.js'
+import { bodyBudget, headersOf, recordOf, trimRecords } from './s3-record.js'
+import { route, type Route } from './s3-route.js'
+import { send } from './s3-send.js'
+import type { Store } from './s3-store.js'
+import type { S3Fault, S3Operation, S3Request } from './s3-types.js'
+
+export interface DispatchOptions {
+  readonly settings: Settings
+  readonly store: Store
+  readonly requests: S3Request[]
+  readonly recordRequests: number
+  readonly faults: S3Fault[]
+  readonly hooks: ReadonlySet<(request: S3Request) => void | Promise<void>>
+  readonly signal: AbortSignal
+}
+
+type Handler = (x: Exchange, bucket: string, key: string) => Answer | Promise<Answer>
+
+const HANDLERS: Readonly<Record<S3Operation, Handler>> = {
+  ListBuckets: listBuckets,
+  CreateBucket: createBucket,
+  HeadBucket: headBucket,
+  DeleteBucket: deleteBucket,
+  ListObjects: listObjects,
+  ListObjectsV2: listObjectsV2,
+  DeleteObjects: deleteObjects,
+  PutObject: putObject,
+  CopyObject: copyObject,
+  GetObject: getObject,
+  HeadObject: getObject,
+  DeleteObject: deleteObject,
+  Unknown: () => {
+    throw new S3Error('NotImplemented')
+  },
+}
+
+const READS_BODY: ReadonlySet<S3Operation> = new Set(['PutObject', 'CreateBucket', 'DeleteObjects'])
+
+export type Dispatch = (incoming: IncomingMessage, response: ServerResponse, waits: boolean) => Promise<void>
+
+/** The returned function never rejects. `waits`: the client expects `100 Continue` before it sends its body. */
+export function createDispatch(options: DispatchOptions): Dispatch {
+  const uses = new WeakMap<S3Fault, number>()
+  const budget = bodyBudget()
+  const closing = new Promise<never>((_resolve, reject) => {
+    options.signal.addEventListener('abort', () => reject(new Disconnected()))
+  })
+  closing.catch(() => undefined)
+
+  return async (incoming, response, waits) => {
+    const ignore = (): void => undefined // a client that goes away is not an error of the server
+    incoming.on('error', ignore)
+    response.on('error', ignore)
+    const requestId = randomBytes(8).toString('hex').toUpperCase()
+    const headers = headersOf(incoming)
+    const found = route(incoming.method ?? '', incoming.url ?? '/', headers)
+    const record = recordOf(incoming, found, headers)
+    options.requests.push(record)
+    trimRecords(options.requests, options.recordRequests)
+    let waiting = waits
+    const proceed = (): void => {
+      // (Node closes the connection after an answer without it.)
+      if (waiting) response.writeContinue()
+      waiting = false
+    }
+    try {
+      for (const hook of options.hooks) await Promise.race([hook(record), closing])
+      const fault = takeFault(options.faults, uses, record)
+      if (fault?.delayMs !== undefined) await sleep(fault.delayMs, undefined, { signal: options.signal })
+      if (resetsAtOnce(fault, found.operation)) throw new Disconnected()
+      const answer = await answerOf(found, record, requestId, { incoming, headers, fault, proceed, ...options })
+      budget(record)
+      const resets = typeof fault?.reset === 'object'
+      record.errorCode = answer.errorCode
+      record.status = resets
+        ? undefined
+        : fault?.status !== undefined && fault.status < 400
+          ? fault.status
+          : answer.status
+      const head = incoming.method === 'HEAD'
+      await send(response, answer, { requestId, head, fault, signal: options.signal })
+    } catch (error) {
+      budget(record)
+      if (error instanceof Disconnected || response.headersSent || options.signal.aborted) {
+        incoming.socket.resetAndDestroy()
+        return
+      }
+      const message = error instanceof Error ? error.message : 'a hook or fault failed'
+      const answer = errorAnswer(500, 'InternalError', message, requestId)
+      record.status = answer.status
+      record.errorCode = answer.errorCode
+      await send(response, answer, { requestId, head: false, fault: undefined, signal: options.signal })
+    }
+  }
+}
+
+function resetsAtOnce(fault: S3Fault | undefined, operation: S3Operation): boolean {
+  if (fault?.reset === undefined) return false
+  if (fault.reset === 'before') return true
+  return 'afterRequestBytes' in fault.reset && !READS_BODY.has(operation)
+}
+
+async function answerOf(
+  found: Route,
+  record: S3Request,
+  requestId: string,
+  parts: Pick<Exchange, 'incoming' | 'headers' | 'fault' | 'proceed'> & DispatchOptions,
+): Promise<Answer> {
+  try {
+    if (found.operation === 'Unknown' && found.error !== undefined) throw found.error
+    const authorization = authenticate({ method: record.method, headers: parts.headers, ...found }, parts.settings)
+    if (found.error !== undefined) throw found.error
+    const { incoming, fault, proceed, settings, store } = parts
+    const headers = withHoisted(found, parts.headers)
+    const query = new Map(found.query)
+    const x: Exchange = { incoming, record, headers, query, authorization, settings, store, fault, proceed }
+    const injected = faultAnswer(fault, requestId)
+    if (injected !== undefined) {
+      await dropBody(x)
+      return injected
+    }
+    if ((headers['x-amz-expected-bucket-owner'] ?? ACCOUNT) !== ACCOUNT) throw new S3Error('AccessDenied')
+    return await HANDLERS[found.operation](x, found.bucket ?? '', found.key ?? '')
+  } catch (error) {
+    if (!(error instanceof S3Error)) throw error
+    return errorAnswer(error.status, error.code, error.message, requestId, error)
+  }
+}
+
+const AUTH_PARAMETER =
+  /^x-amz-(algorithm|credential|date|expires|signedheaders|signature|security-token|content-sha256)$/
+
+/** Presigning moves x-amz-* headers into the query, where they mean the same. */
+function withHoisted(found: Route, headers: Readonly<Record<string, string>>): Record<string, string> {
+  const hoisted = found.query
+    .map(([name, value]) => [name.toLowerCase(), value] as const)
+    .filter(([name]) => name.startsWith('x-amz-') && !AUTH_PARAMETER.test(name))
+  return { ...Object.fromEntries(hoisted), ...headers }
+}

@@ -1,0 +1,120 @@
+/** From a request line to an operation. What is not known here is not implemented. */
+import { decodePath } from './s3-copy.js'
+import { S3Error } from './s3-error.js'
+import type { S3Operation } from './s3-types.js'
+
+export interface Route {
+  readonly operation: S3Operation
+  /** Decoded, for the signature. */
+  readonly path: string
+  readonly query: readonly (readonly [string, string])[]
+  readonly bucket: string | undefined
+  readonly key: string | undefined
+  /** Thrown when the request has been authenticated. */
+  readonly error: S3Error | undefined
+}
+
+const READ_PARAMETERS = [
+  'response-content-type',
+  'response-content-language',
+  'response-expires',
+  'response-cache-control',
+  'response-content-disposition',
+  'response-content-encoding',
+]
+const LIST_PARAMETERS = ['prefix', 'delimiter', 'max-keys', 'encoding-type']
+
+/** The query parameters that each operation understands. Another one (acl, uploads, versionId, …) means another operation. */
+const PARAMETERS: Readonly<Record<S3Operation, readonly string[]>> = {
+  ListBuckets: [],
+  CreateBucket: [],
+  HeadBucket: [],
+  DeleteBucket: [],
+  ListObjects: [...LIST_PARAMETERS, 'marker'],
+  ListObjectsV2: [...LIST_PARAMETERS, 'list-type', 'continuation-token', 'start-after', 'fetch-owner'],
+  DeleteObjects: ['delete'],
+  PutObject: [],
+  CopyObject: [],
+  GetObject: READ_PARAMETERS,
+  HeadObject: READ_PARAMETERS,
+  DeleteObject: [],
+  Unknown: [],
+}
+
+/** Bytes of a key in UTF-8. */
+const MAX_KEY = 1024
+
+export function route(method: string, url: string, headers: Readonly<Record<string, string>>): Route {
+  const mark = url.indexOf('?')
+  const rawPath = mark < 0 ? url : url.slice(0, mark)
+  const query = parseQuery(mark < 0 ? '' : url.slice(mark + 1))
+  try {
+    const path = decodePath(rawPath)
+    const [, bucket = '', key = ''] = /^\/([^/]*)(?:\/(.*))?$/s.exec(path) ?? []
+    const operation = operationOf(method, bucket, key, query, headers)
+    return {
+      operation,
+      path,
+      query,
+      bucket: bucket === '' ? undefined : bucket,
+      key: key === '' ? undefined : key,
+      error: Buffer.byteLength(key) > MAX_KEY ? new S3Error('KeyTooLongError') : undefined,
+    }
+  } catch (error) {
+    if (!(error instanceof S3Error)) throw error
+    return { operation: 'Unknown', path: rawPath, query, bucket: undefined, key: undefined, error }
+  }
+}
+
+function operationOf(
+  method: string,
+  bucket: string,
+  key: string,
+  query: readonly (readonly [string, string])[],
+  headers: Readonly<Record<string, string>>,
+): S3Operation {
+  const has = (name: string): boolean => query.some(([one]) => one === name)
+  const copies = headers['x-amz-copy-source'] !== undefined || has('x-amz-copy-source')
+  const listsV2 = query.some(([name, value]) => name === 'list-type' && value === '2')
+  const table: Readonly<Record<string, S3Operation>> =
+    bucket === ''
+      ? { GET: 'ListBuckets' }
+      : key === ''
+        ? {
+            GET: listsV2 ? 'ListObjectsV2' : 'ListObjects',
+            HEAD: 'HeadBucket',
+            PUT: 'CreateBucket',
+            DELETE: 'DeleteBucket',
+            POST: has('delete') ? 'DeleteObjects' : 'Unknown',
+          }
+        : {
+            GET: 'GetObject',
+            HEAD: 'HeadObject',
+            PUT: copies ? 'CopyObject' : 'PutObject',
+            DELETE: 'DeleteObject',
+          }
+  const operation = Object.hasOwn(table, method) ? (table[method] ?? 'Unknown') : 'Unknown'
+  const known = (name: string): boolean =>
+    name === 'x-id' || /^x-amz-/i.test(name) || PARAMETERS[operation].includes(name)
+  return query.every(([name]) => known(name)) ? operation : 'Unknown'
+}
+
+function parseQuery(text: string): [string, string][] {
+  return text
+    .split('&')
+    .filter((part) => part !== '')
+    .map((part) => {
+      const equals = part.indexOf('=')
+      const name = equals < 0 ? part : part.slice(0, equals)
+      return [decodeParameter(name), equals < 0 ? '' : decodeParameter(part.slice(equals + 1))]
+    })
+}
+
+// What cannot be decoded stays as it is: its signature will not match, or its name is unknown.
+function decodeParameter(text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    return text
+  }
+}
