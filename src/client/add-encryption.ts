@@ -1,0 +1,144 @@
+import type { S3Client, ServiceInputTypes, ServiceOutputTypes } from '@aws-sdk/client-s3'
+import type { HandlerExecutionContext, InitializeMiddleware, MiddlewareStack } from '@smithy/types'
+
+import { configError, CseError } from '../errors.js'
+import { commandRule, unsupported } from './commands.js'
+import { getObject } from './get-object.js'
+import { headObject } from './head-object.js'
+import { settings as checkedSettings } from './options.js'
+import type { EncryptionOptions, Settings } from './options.js'
+import { putObject } from './put-object.js'
+import { configOf, isPresigning, replacesBodies, signalOf } from './sdk.js'
+import type { Args, ClientConfig, Input, Next, Result } from './sdk.js'
+import { uploadStreamsMiddleware } from './upload-streams.js'
+
+const ENCRYPTION = 's3CseEncryption'
+const UPLOAD_STREAMS = 's3CseUploadStreams'
+
+type Stack = MiddlewareStack<ServiceInputTypes, ServiceOutputTypes>
+
+const handledCommands = {
+  PutObjectCommand: putObject,
+  GetObjectCommand: (args: Args, next: Next, settings: Settings, config: ClientConfig, signal?: AbortSignal) =>
+    getObject({ args, next, settings, config, signal }),
+  HeadObjectCommand: headObject,
+}
+
+function snapshot(input: Input): Input {
+  const { Metadata } = input
+  return typeof Metadata === 'object' && Metadata !== null ? { ...input, Metadata: { ...Metadata } } : { ...input }
+}
+
+function encryptionMiddleware(client: S3Client, settings: Settings) {
+  return (next: Next, context: HandlerExecutionContext) =>
+    async (given: Args): Promise<Result> => {
+      // As it is now: the caller may use the object for the next request while this one waits for a key.
+      const args = { ...given, input: snapshot(given.input) }
+      const command = context.commandName ?? 'a command without a name'
+      const rule = commandRule(command, args.input, settings.allowCommands)
+      if (rule === 'passed') return next(args)
+      const config = configOf(client)
+      if (isPresigning(given) && command !== 'HeadObjectCommand') {
+        throw unsupported(
+          command,
+          'whoever uses a presigned URL sends or gets the bytes without this client, as plaintext on the way in and ciphertext on the way out. Presign with a plain client if that is meant. (Middleware that passes on no more than the input looks like presigning.)',
+        )
+      }
+      if (replacesBodies(config)) {
+        throw unsupported(
+          command,
+          "the client's request handler (WorkerHttpHandler) reads bodies in worker threads, past this client, and would send plaintext. Create the transfer manager with workerThreadCount: 1.",
+        )
+      }
+      const handle = handledCommands[command as keyof typeof handledCommands]
+      const result = await handle(args, next, settings, config, signalOf(context))
+      if (result.output.presigned !== undefined && command !== 'HeadObjectCommand') {
+        throw unsupported(command, 'it was presigned instead of sent')
+      }
+      return result
+    }
+}
+
+function isEncrypting(stack: Stack): boolean {
+  return stack.identify().some((entry) => entry.startsWith(`${ENCRYPTION} `) || entry === ENCRYPTION)
+}
+
+function install(client: S3Client, settings: Settings): void {
+  const middleware = encryptionMiddleware(client, settings) as unknown as InitializeMiddleware<
+    ServiceInputTypes,
+    ServiceOutputTypes
+  >
+  // Outermost: outside the redirect middleware, which would otherwise run the encryption a second time over a stream
+  // that has been read, and outside the logger, which then sees ciphertext only.
+  client.middlewareStack.add(middleware, { name: ENCRYPTION, step: 'initialize', priority: 'high' })
+  client.middlewareStack.add(uploadStreamsMiddleware as never, {
+    name: UPLOAD_STREAMS,
+    step: 'finalizeRequest',
+    priority: 'low',
+  })
+}
+
+/** With `cacheMiddleware: true` a client keeps the handlers it has resolved: they would go on sending plaintext. */
+function forgetHandlers(client: S3Client): void {
+  ;(client as unknown as { handlers: unknown }).handlers = undefined
+}
+
+function checkClient(client: unknown): void {
+  const stack = (client as Partial<S3Client> | undefined | null)?.middlewareStack
+  if (typeof stack?.add !== 'function' || typeof (client as Partial<S3Client>).config !== 'object') {
+    throw configError('addEncryption takes an S3Client or S3 of @aws-sdk/client-s3 as its first argument')
+  }
+}
+
+/**
+ * Adds client-side encryption to a client, in place: from now on PutObject encrypts, GetObject decrypts and HeadObject
+ * shows the plaintext's length; commands that would store plaintext or lose an envelope are refused. Returns the same
+ * client, so that it can be written around a `new S3Client(…)`; a return value that is not used changes nothing.
+ *
+ * Requests that are under way are not affected. Throws `ERR_S3CSE_CONFIG` for a mistake in the options,
+ * `ERR_S3CSE_ALREADY_ENCRYPTING` if the client has encryption already.
+ */
+export function addEncryption<C extends S3Client>(client: C, options: EncryptionOptions): C {
+  checkClient(client)
+  if (isEncrypting(client.middlewareStack)) {
+    throw new CseError(
+      'ERR_S3CSE_ALREADY_ENCRYPTING',
+      'The client has encryption already. Call removeEncryption first, or use encryptedView on a plain client to have several settings side by side.',
+    )
+  }
+  const settings = checkedSettings(options)
+  install(client, settings)
+  forgetHandlers(client)
+  return client
+}
+
+/** Takes encryption off again: the client sends plaintext and returns what is stored. No effect on a plain client. */
+export function removeEncryption(client: S3Client): void {
+  checkClient(client)
+  client.middlewareStack.remove(ENCRYPTION)
+  client.middlewareStack.remove(UPLOAD_STREAMS)
+  forgetHandlers(client)
+}
+
+/**
+ * A second client over the same configuration, credentials and sockets that encrypts, while the first stays as it is.
+ * `destroy()` of either closes the sockets of both. Options and errors as for `addEncryption`.
+ */
+export function encryptedView<C extends S3Client>(client: C, options: EncryptionOptions): C {
+  checkClient(client)
+  // The SDK caches handlers in a member of the client, and deletes that member now and then: an own member would
+  // uncover the plain client's. This one cannot be deleted from the view.
+  let handlers: unknown
+  const shadow = Object.create(client, {
+    handlers: {
+      get: () => handlers,
+      set: (value: unknown) => {
+        handlers = value
+      },
+    },
+  }) as C
+  const view = Object.create(shadow, {
+    middlewareStack: { value: client.middlewareStack.clone(), writable: true, configurable: true, enumerable: true },
+  }) as C
+  return addEncryption(view, options)
+}

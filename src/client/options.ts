@@ -1,0 +1,215 @@
+import { budget } from '../bytes/budget.js'
+import type { Budget } from '../bytes/budget.js'
+import { isPlainObject } from '../bytes/plain-object.js'
+import { configError } from '../errors.js'
+import type { CommitmentPolicy, Format } from '../formats/format.js'
+import { s3ec } from '../formats/s3ec/s3ec.js'
+import type { Context, Keyring } from '../keyrings/keyring.js'
+import { commandRules } from './commands.js'
+
+/** A plain object as S3 returned it, for `passthrough` to decide over. Nothing of it is authenticated. */
+export interface PlainObject {
+  readonly Bucket: string
+  readonly Key: string
+  readonly VersionId?: string | undefined
+  readonly ETag?: string | undefined
+  /** In bytes. */
+  readonly ContentLength?: number | undefined
+  readonly ContentType?: string | undefined
+  readonly Metadata: Readonly<Record<string, string>>
+}
+
+/** The encryption context of each object: one for all, or one made from where the object is. */
+export type EncryptionContext = Context | ((object: { Bucket: string; Key: string }) => Context)
+
+export interface SpoolOptions {
+  /** Where ciphertext of large verified reads goes for the time of the read. Default: the system's directory for temporary files (often memory: see df). */
+  readonly directory?: string | undefined
+  /** Bytes on disk that all reads of the client may take together. Default: 64 GiB. A larger object is refused before anything of it is read. */
+  readonly maxBytes?: number | undefined
+}
+
+export interface EncryptionOptions {
+  /** Who can unwrap the data keys: `aesKeyring`, `rsaKeyring`, `kmsKeyring` of s3-cse/kms, or your own. */
+  readonly keyring: Keyring
+  /** How objects and envelopes look. Default: `s3ec()`. */
+  readonly format?: Format | undefined
+  /** Default: REQUIRE_ENCRYPT_REQUIRE_DECRYPT, which writes format V3 and reads nothing else. FORBID_ENCRYPT_ALLOW_DECRYPT writes V2; both *_ALLOW_DECRYPT read V2 and V3. */
+  readonly commitmentPolicy?: CommitmentPolicy | undefined
+  /** Authenticated, not secret; stored with the object in clear. Reading needs the same one. Only for KMS; raw keyrings have `materialsDescription`. Default: none. */
+  readonly encryptionContext?: EncryptionContext | undefined
+  /** `true` gives plaintext of GetObject out before it is authenticated; the error comes at the end of Body. Default: false. */
+  readonly delayedAuthentication?: boolean | undefined
+  /** Whether an object without an envelope may be read as it is. Default: never (ERR_S3CSE_NOT_ENCRYPTED). */
+  readonly passthrough?: ((object: PlainObject) => boolean) | undefined
+  /** Bytes that may be held in memory: by all verified reads of the client together, and by each body whose length is unknown or that must be collected. Default: 64 MiB. */
+  readonly maxBufferedBytes?: number | undefined
+  /** Stored bytes of the largest object that GetObject accepts, checked before anything of it is read. Default: no limit but the format's (64 GiB). */
+  readonly maxObjectBytes?: number | undefined
+  /** Temporary file for verified reads that do not fit in `maxBufferedBytes`. `false`: such objects are read twice instead, pinned by ETag. */
+  readonly spool?: SpoolOptions | false | undefined
+  /** Commands of a newer SDK, by class name, that may be sent unchanged. */
+  readonly allowCommands?: readonly string[] | undefined
+}
+
+/** The options as checked and copied. */
+export interface Settings {
+  readonly keyring: Keyring
+  readonly format: Format
+  readonly commitmentPolicy: CommitmentPolicy
+  readonly encryptionContext: EncryptionContext | undefined
+  readonly delayedAuthentication: boolean
+  readonly passthrough: (object: PlainObject) => boolean
+  readonly maxBufferedBytes: number
+  readonly maxObjectBytes: number
+  readonly spool: { readonly directory: string | undefined; readonly maxBytes: number } | undefined
+  readonly allowCommands: ReadonlySet<string>
+  /** Memory and disk that all reads of the client share. */
+  readonly memory: Budget
+  readonly disk: Budget
+}
+
+const MIB = 1024 * 1024
+const GIB = 1024 * MIB
+
+/** More than the largest S3EC object: 2^36 - 32 bytes and a tag. */
+const DEFAULT_SPOOL_BYTES = 64 * GIB
+
+const names: readonly (keyof EncryptionOptions)[] = [
+  'keyring',
+  'format',
+  'commitmentPolicy',
+  'encryptionContext',
+  'delayedAuthentication',
+  'passthrough',
+  'maxBufferedBytes',
+  'maxObjectBytes',
+  'spool',
+  'allowCommands',
+]
+
+const policies: readonly CommitmentPolicy[] = [
+  'REQUIRE_ENCRYPT_REQUIRE_DECRYPT',
+  'REQUIRE_ENCRYPT_ALLOW_DECRYPT',
+  'FORBID_ENCRYPT_ALLOW_DECRYPT',
+]
+
+/** Throws for anything that is not an object with these members only: a misspelt option would be a missing defence. */
+export function onlyMembers(value: unknown, allowed: readonly string[], what: string): Record<string, unknown> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw configError(`${what} must be an object`)
+  }
+  for (const name of Object.keys(value)) {
+    if (!allowed.includes(name))
+      throw configError(`${what}: unknown option '${name}'. Known are ${allowed.join(', ')}.`)
+  }
+  return value as Record<string, unknown>
+}
+
+function byteCount(value: unknown, name: string, fallback: number): number {
+  if (value === undefined) return fallback
+  if (typeof value !== 'number' || !(value >= 0) || !(Number.isSafeInteger(value) || value === Infinity)) {
+    throw configError(`${name} must be a number of bytes, 0 or more`)
+  }
+  return value
+}
+
+export function booleanOption(value: unknown, name: string): boolean {
+  if (value === undefined) return false
+  if (typeof value !== 'boolean') throw configError(`${name} must be true or false`)
+  return value
+}
+
+export function keyringOption(value: unknown): Keyring {
+  const keyring = value as Partial<Keyring> | undefined | null
+  if (
+    typeof keyring !== 'object' ||
+    keyring === null ||
+    typeof keyring.wrap !== 'function' ||
+    typeof keyring.unwrap !== 'function'
+  ) {
+    throw configError(
+      'keyring must be a keyring: aesKeyring(…), rsaKeyring(…), kmsKeyring(…) of s3-cse/kms, or an object with wrap and unwrap',
+    )
+  }
+  return value as Keyring
+}
+
+/** A frozen copy without a prototype, so that no key can be taken for something inherited. */
+export function contextOption(value: unknown): Context {
+  if (!isPlainObject(value)) {
+    if (value instanceof Promise) value.catch(() => undefined)
+    throw configError(
+      'encryptionContext must be a plain object of strings, or a function that returns one (at once: it cannot be async)',
+    )
+  }
+  const copy = Object.create(null) as Record<string, string>
+  for (const [key, entry] of Object.entries(value)) {
+    if (typeof entry !== 'string') throw configError(`encryptionContext: the value of '${key}' must be a string`)
+    copy[key] = entry
+  }
+  return Object.freeze(copy)
+}
+
+function spoolOption(value: unknown): Settings['spool'] {
+  if (value === false) return undefined
+  const options = onlyMembers(value ?? {}, ['directory', 'maxBytes'], 'spool')
+  if (options.directory !== undefined && (typeof options.directory !== 'string' || options.directory === '')) {
+    throw configError('spool.directory must be the path of a directory')
+  }
+  return { directory: options.directory, maxBytes: byteCount(options.maxBytes, 'spool.maxBytes', DEFAULT_SPOOL_BYTES) }
+}
+
+function commandNames(value: unknown): ReadonlySet<string> {
+  if (value === undefined) return new Set()
+  if (!Array.isArray(value)) throw configError('allowCommands must be an array of command class names')
+  for (const name of value as unknown[]) {
+    if (typeof name !== 'string' || !name.endsWith('Command')) {
+      throw configError("allowCommands takes class names of commands, such as 'PutSomethingCommand'")
+    }
+    if (commandRules.has(name)) {
+      throw configError(
+        `allowCommands: ${name} is known; what happens to it is not a matter of options. Send it with a plain client where it is refused.`,
+      )
+    }
+  }
+  return new Set(value as string[])
+}
+
+/** Checks and copies the options; each is read once. Throws ERR_S3CSE_CONFIG. */
+export function settings(given: EncryptionOptions): Settings {
+  const options = { ...onlyMembers(given, names, 'addEncryption') } as Partial<EncryptionOptions>
+  const keyring = keyringOption(options.keyring)
+  const format = options.format ?? s3ec()
+  if (typeof format !== 'object' || typeof format.seal !== 'function' || typeof format.recognise !== 'function') {
+    throw configError('format must be a format, such as s3ec()')
+  }
+  const commitmentPolicy = options.commitmentPolicy ?? 'REQUIRE_ENCRYPT_REQUIRE_DECRYPT'
+  if (!policies.includes(commitmentPolicy)) throw configError(`commitmentPolicy must be one of ${policies.join(', ')}`)
+  let { encryptionContext } = options
+  if (encryptionContext !== undefined && typeof encryptionContext !== 'function') {
+    encryptionContext = contextOption(encryptionContext)
+  }
+  if (options.passthrough !== undefined && typeof options.passthrough !== 'function') {
+    throw configError('passthrough must be a function that returns true for plain objects that may be read')
+  }
+  // A function's results are not known yet: that one is given at all is what is checked here.
+  const context = typeof encryptionContext === 'function' ? { 'given-by-function': '' } : encryptionContext
+  format.check({ keyring, commitmentPolicy, encryptionContext: context })
+  const maxBufferedBytes = byteCount(options.maxBufferedBytes, 'maxBufferedBytes', 64 * MIB)
+  const spool = spoolOption(options.spool)
+  return Object.freeze({
+    keyring,
+    format,
+    commitmentPolicy,
+    encryptionContext,
+    delayedAuthentication: booleanOption(options.delayedAuthentication, 'delayedAuthentication'),
+    passthrough: options.passthrough ?? (() => false),
+    maxBufferedBytes,
+    maxObjectBytes: byteCount(options.maxObjectBytes, 'maxObjectBytes', Infinity),
+    spool,
+    allowCommands: commandNames(options.allowCommands),
+    memory: budget(maxBufferedBytes),
+    disk: budget(spool?.maxBytes ?? 0),
+  })
+}

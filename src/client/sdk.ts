@@ -1,0 +1,112 @@
+import type { S3Client } from '@aws-sdk/client-s3'
+import type { HandlerExecutionContext } from '@smithy/types'
+
+/**
+ * What this library uses of a client's resolved configuration and of the middleware protocol, in one place. The SDK's
+ * own packages are not imported at run time: what is needed of them stands in the client's configuration.
+ */
+
+export type Input = Readonly<Record<string, unknown>>
+export type Output = Record<string, unknown>
+
+export interface Args {
+  readonly input: Input
+  readonly request?: unknown
+}
+
+export interface Result {
+  readonly response: unknown
+  readonly output: Output
+}
+
+export type Next = (args: Args) => Promise<Result>
+
+/** A digest as the SDK's configuration provides it. */
+export interface SdkHash {
+  update(data: Uint8Array): void
+  digest(): Promise<Uint8Array> | Uint8Array
+}
+export type SdkHashConstructor = new () => SdkHash
+
+export interface ClientConfig {
+  readonly requestHandler: object & { readonly metadata?: { readonly handlerProtocol?: string } }
+  readonly sdkStreamMixin: (stream: unknown) => unknown
+  readonly checksumAlgorithms?: Readonly<Record<string, SdkHashConstructor | undefined>>
+  readonly md5?: SdkHashConstructor
+  readonly sha1?: SdkHashConstructor
+  readonly sha256?: SdkHashConstructor
+}
+
+export function configOf(client: S3Client): ClientConfig {
+  return client.config as unknown as ClientConfig
+}
+
+/** The signal of `send(command, { abortSignal })`; older, listener-less signals are not passed on. */
+export function signalOf(context: HandlerExecutionContext): AbortSignal | undefined {
+  const smithy = context.__smithy_context as { abortSignal?: Partial<AbortSignal> } | undefined
+  const signal = smithy?.abortSignal
+  return typeof signal?.addEventListener === 'function' ? (signal as AbortSignal) : undefined
+}
+
+/** The error that the SDK makes for an aborted request. */
+export function abortError(signal: AbortSignal): Error {
+  const { reason } = signal as { reason: unknown }
+  if (reason instanceof Error && reason.name === 'AbortError') return reason
+  return Object.assign(new Error('Request aborted', { cause: reason }), { name: 'AbortError' })
+}
+
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw abortError(signal)
+}
+
+/**
+ * Waits for a promise no longer than until the request is aborted. What comes after that is given to `late`, which gives
+ * back what it holds.
+ */
+export function untilAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal | undefined,
+  late: (value: T) => void,
+): Promise<T> {
+  if (signal === undefined) return promise
+  return new Promise((resolve, reject) => {
+    const settle = (finish: () => void): void => {
+      signal.removeEventListener('abort', abort)
+      finish()
+    }
+    const abort = (): void => {
+      settle(() => reject(abortError(signal)))
+      promise.then(late, () => undefined)
+    }
+    signal.addEventListener('abort', abort, { once: true })
+    promise.then(
+      (value) => {
+        if (!signal.aborted) settle(() => resolve(value))
+      },
+      (error: unknown) => settle(() => reject(error)),
+    )
+    if (signal.aborted) abort()
+  })
+}
+
+/**
+ * Whether the handler can send a Readable. Node's handlers name their protocol; a fetch handler does not, and sends no
+ * streams on Node and none without half-duplex support elsewhere.
+ */
+export function sendsStreams(config: ClientConfig): boolean {
+  return typeof config.requestHandler.metadata?.handlerProtocol === 'string'
+}
+
+/**
+ * A handler that takes bodies from elsewhere than the request (the transfer manager's worker threads read the file
+ * themselves): it would send plaintext past this client.
+ */
+export function replacesBodies(config: ClientConfig): boolean {
+  return config.requestHandler.constructor.name === 'WorkerHttpHandler'
+}
+
+/** Presigning calls the stack with a bare `{ input }`; a command has members of its own besides. */
+export function isPresigning(args: Args): boolean {
+  const keys = Object.keys(args)
+  return keys.length === 1 && keys[0] === 'input'
+}
