@@ -1,0 +1,43 @@
+/** The file that the demo sends. */
+import { createHash } from 'node:crypto'
+import { open } from 'node:fs/promises'
+import path from 'node:path'
+import type { Readable } from 'node:stream'
+
+/** What one PutObject can store, less the tag of 16 bytes. */
+const MAX_BYTES = 5 * 1024 ** 3 - 16
+
+function refuse(message: string): never {
+  console.error(`demo: ${message}`)
+  process.exit(1)
+}
+
+/** The file that the arguments name, or this Node executable. Ends the process with status 1 if it cannot be sent. */
+export async function inputFile(args: readonly string[]): Promise<{ file: string; size: number }> {
+  const [given, ...others] = args
+  if (others.length > 0) refuse('give one file: npm run demo -- <file>')
+  // npm changes the working directory to the project's; the path was meant from where the user stands.
+  const file = given === undefined ? process.execPath : path.resolve(process.env.INIT_CWD ?? '.', given)
+  try {
+    const handle = await open(file)
+    const found = await handle.stat()
+    await handle.close()
+    if (!found.isFile()) refuse(`${file} is not a file`)
+    if (found.size > MAX_BYTES) refuse(`${file} is larger than what one PutObject can store (5 GiB)`)
+    return { file, size: found.size }
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    return refuse(code === 'ENOENT' ? `there is no file ${file}` : `${file} cannot be read: ${message}`)
+  }
+}
+
+/** In hexadecimal, without holding the stream in memory. */
+export async function sha256(stream: Readable): Promise<string> {
+  const hash = createHash('sha256')
+  for await (const chunk of stream) hash.update(chunk as Buffer)
+  return hash.digest('hex')
+}
+
+export function hex(data: Uint8Array): string {
+  return [...data].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')
+}
