@@ -34,7 +34,7 @@ async function openFiles(): Promise<number> {
 
 /** Waits until something holds that happens soon, but not at once. */
 async function eventually(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (let i = 0; i < 200; i++) {
+  for (let i = 0; i < 1000; i++) {
     if (await holds()) return
     await new Promise((resolve) => setTimeout(resolve, 10))
   }

@@ -40,7 +40,7 @@ function counting(): { format: Format; alive: () => number; made: () => number }
 }
 
 async function gone(alive: () => number): Promise<void> {
-  for (let i = 0; i < 100 && alive() > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10))
+  for (let i = 0; i < 1000 && alive() > 0; i++) await new Promise((resolve) => setTimeout(resolve, 10))
   assert.equal(alive(), 0)
 }
 
