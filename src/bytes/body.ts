@@ -2,13 +2,19 @@ import { configError, CseError } from '../errors.js'
 import type { ByteSource } from '../runtime/runtime.js'
 import { gatherer } from './gather.js'
 
+/** The bytes of a view or an ArrayBuffer, without a copy. */
+export function viewOf(value: unknown): Uint8Array | undefined {
+  if (value instanceof Uint8Array) return value
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength)
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : undefined
+}
+
 /** Bodies that are in memory, as bytes; views and buffers without a copy. `undefined` for everything else. */
 export function bytesOf(body: unknown): Uint8Array | undefined {
   if (body === undefined || body === null) return new Uint8Array(0)
   if (typeof body === 'string') return new TextEncoder().encode(body)
-  if (body instanceof Uint8Array) return body
-  if (ArrayBuffer.isView(body)) return new Uint8Array(body.buffer, body.byteOffset, body.byteLength)
-  if (body instanceof ArrayBuffer) return new Uint8Array(body)
+  const view = viewOf(body)
+  if (view !== undefined) return view
   if (typeof SharedArrayBuffer !== 'undefined' && body instanceof SharedArrayBuffer) return new Uint8Array(body)
   return undefined
 }
@@ -56,7 +62,7 @@ export async function collect(source: ByteSource, limit: number, tooLarge: () =>
   }
 }
 
-/** A ContentLength that a caller or a response gave: a whole number of bytes, or an error that names it. */
+/** A ContentLength that a caller gave: a whole number of bytes, or an error that names it. */
 export function checkedLength(value: unknown, name: string): number {
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value
   throw configError(`${name} must be a whole number of bytes, not ${typeof value === 'number' ? value : typeof value}`)

@@ -1,8 +1,9 @@
 import { decodeBase64 } from '../bytes/base64.js'
 import { crc32, crc32c, crc64nvme } from '../bytes/crc.js'
+import type { RunningDigest } from '../bytes/crc.js'
 import { CseError } from '../errors.js'
 import { runtime } from '#runtime'
-import type { ClientConfig, Input, SdkHashConstructor } from './sdk.js'
+import type { ClientConfig, Input } from './sdk.js'
 
 /**
  * Digests that a caller gives are of the plaintext. They are verified against it while it passes, and never sent: a
@@ -10,8 +11,8 @@ import type { ClientConfig, Input, SdkHashConstructor } from './sdk.js'
  * is taken by CRC32.
  */
 export interface CallerChecksums {
-  /** The SDK computes this one over the ciphertext; `undefined`: what the client is configured to do. */
-  readonly algorithm: string | undefined
+  /** The SDK computes this one over the ciphertext. */
+  readonly algorithm: string
   update(chunk: Uint8Array): void
   /** Throws ERR_S3CSE_CHECKSUM if the plaintext is not what the caller said. */
   verify(): Promise<void>
@@ -42,7 +43,7 @@ function checksumError(message: string): CseError {
   return new CseError('ERR_S3CSE_CHECKSUM', message)
 }
 
-function digester(name: string, config: ClientConfig): InstanceType<SdkHashConstructor> {
+function digester(name: string, config: ClientConfig): RunningDigest {
   if (name in crcs) return crcs[name as keyof typeof crcs]()
   const known = algorithms.get(name)?.configured
   const Hash = config.checksumAlgorithms?.[name] ?? (known === undefined ? undefined : config[known])
@@ -82,19 +83,15 @@ export function callerChecksums(input: Input, config: ClientConfig): CallerCheck
   if (sent.length > 1) {
     throw checksumError(`S3 takes one checksum for an object, not ${sent.map(({ member }) => member).join(' and ')}`)
   }
-  const algorithm = sent[0]?.name ?? 'CRC32'
-  const announced = input.ChecksumAlgorithm
-  if (sent[0] !== undefined && announced !== undefined && announced !== algorithm) {
-    throw checksumError(`ChecksumAlgorithm and ${sent[0].member} name different algorithms`)
+  const [digest] = sent
+  const announced = input.ChecksumAlgorithm as string | undefined
+  if (digest !== undefined && announced !== undefined && announced !== digest.name) {
+    throw checksumError(`ChecksumAlgorithm and ${digest.member} name different algorithms`)
   }
+  // MD5 goes out as a trailer that S3 does not take from every client: CRC32 protects the transfer as well.
+  const replacing = digest?.name === 'MD5' ? 'CRC32' : digest?.name
   return {
-    // MD5 goes out as a trailer that S3 does not take from every client: CRC32 protects the transfer as well.
-    algorithm:
-      algorithm === 'MD5'
-        ? 'CRC32'
-        : sent[0] === undefined
-          ? ((announced as string | undefined) ?? algorithm)
-          : algorithm,
+    algorithm: replacing ?? announced ?? 'CRC32',
     update(chunk) {
       for (const { hash } of checks) hash.update(chunk)
     },

@@ -1,7 +1,7 @@
 import { resources } from '../bytes/resources.js'
 import type { Resources } from '../bytes/resources.js'
 import { configError, CseError, NotEncryptedError, PolicyError } from '../errors.js'
-import type { Envelope, ObjectMetadata } from '../formats/format.js'
+import type { Envelope, ObjectMetadata, ObjectName } from '../formats/format.js'
 import type { Opener } from '../message/opener.js'
 import { streamedRead } from '../message/streamed-read.js'
 import { verifiedRead } from '../message/verified-read.js'
@@ -158,23 +158,24 @@ function bodyOf(g: GetContext, source: ByteSource, kind: 'node' | 'web', held: R
 }
 
 interface Found {
+  readonly object: ObjectName
   readonly envelope: Envelope
   readonly request: RequestSettings
   readonly upstream: ByteSource
   readonly kind: 'node' | 'web'
 }
 
-async function decrypt(g: GetContext, output: Output, { envelope, request, upstream, kind }: Found): Promise<void> {
+async function decrypt(g: GetContext, output: Output, found: Found): Promise<void> {
   const { settings } = g
-  const { bucket, key } = objectName(g.args.input)
-  const where = `${bucket}/${key}`
+  const { object, envelope, request, upstream, kind } = found
+  const where = `${object.bucket}/${object.key}`
   const sealedLength = storedLength(output, where)
   checkSize(envelope, sealedLength, settings, !request.delayedAuthentication, where)
   const opening = envelope.open({
     keyring: request.keyring,
     commitmentPolicy: settings.commitmentPolicy,
     encryptionContext: request.encryptionContext,
-    object: { bucket, key },
+    object,
     ...(g.signal === undefined ? {} : { signal: g.signal }),
   })
   const opener = await untilAborted(opening, g.signal, (late) => late.destroy())
@@ -192,8 +193,7 @@ async function decrypt(g: GetContext, output: Output, { envelope, request, upstr
 }
 
 /** Whether the caller takes an object without an envelope as it is. */
-function passes(g: GetContext, output: Output): boolean {
-  const { bucket, key } = objectName(g.args.input)
+function passes(g: GetContext, output: Output, { bucket, key }: ObjectName): boolean {
   const answer: unknown = g.settings.passthrough({
     Bucket: bucket,
     Key: key,
@@ -211,7 +211,8 @@ function passes(g: GetContext, output: Output): boolean {
 
 export async function getObject(g: GetContext): Promise<Result> {
   const { input } = g.args
-  const { bucket, key } = objectName(input)
+  const object = objectName(input)
+  const { bucket, key } = object
   refuseRanges(input)
   const request = requestSettings(g.settings, input, bucket, key)
   const result = await g.next(g.args)
@@ -220,10 +221,10 @@ export async function getObject(g: GetContext): Promise<Result> {
   const kind = runtime.streamKind(body)
   if (kind === undefined) throw unexpected(`The response for ${bucket}/${key} has no readable body`)
   try {
-    const envelope = g.settings.format.recognise((output.Metadata ?? {}) as ObjectMetadata, { bucket, key })
+    const envelope = g.settings.format.recognise((output.Metadata ?? {}) as ObjectMetadata, object)
     if (envelope !== undefined) {
-      await decrypt(g, output, { envelope, request, upstream: runtime.source(body), kind })
-    } else if (passes(g, output)) {
+      await decrypt(g, output, { object, envelope, request, upstream: runtime.source(body), kind })
+    } else if (passes(g, output, object)) {
       setInfo(output, { status: 'plain', metadata: {}, checksums: {} })
     } else {
       throw new NotEncryptedError(

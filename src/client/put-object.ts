@@ -227,7 +227,7 @@ export async function putObject(
       Metadata: metadata,
     }
     for (const member of digestMembers(input)) Reflect.deleteProperty(encrypted, member)
-    if (checksums?.algorithm !== undefined) encrypted.ChecksumAlgorithm = checksums.algorithm
+    if (checksums !== undefined) encrypted.ChecksumAlgorithm = checksums.algorithm
     try {
       const result = await next({ ...args, input: encrypted })
       if (!body.isSealed()) {

@@ -1,6 +1,8 @@
 import type { S3Client } from '@aws-sdk/client-s3'
 import type { HandlerExecutionContext } from '@smithy/types'
 
+import type { RunningDigest } from '../bytes/crc.js'
+
 /**
  * What this library uses of a client's resolved configuration and of the middleware protocol, in one place. The SDK's
  * own packages are not imported at run time: what is needed of them stands in the client's configuration.
@@ -22,11 +24,7 @@ export interface Result {
 export type Next = (args: Args) => Promise<Result>
 
 /** A digest as the SDK's configuration provides it. */
-export interface SdkHash {
-  update(data: Uint8Array): void
-  digest(): Promise<Uint8Array> | Uint8Array
-}
-export type SdkHashConstructor = new () => SdkHash
+export type SdkHashConstructor = new () => RunningDigest
 
 export interface ClientConfig {
   readonly requestHandler: object & { readonly metadata?: { readonly handlerProtocol?: string } }

@@ -1,4 +1,4 @@
-import { concat } from '../bytes/body.js'
+import { concat, viewOf } from '../bytes/body.js'
 import { configError } from '../errors.js'
 import type { ByteSource, Runtime } from './runtime.js'
 
@@ -38,11 +38,11 @@ export function chunkEncoder(): ChunkEncoder {
   return {
     encode(chunk) {
       if (typeof chunk !== 'string') {
-        if (half === '') return toBytes(chunk)
-        // Half a character before bytes is what TextEncoder makes of it: U+FFFD, in 3 bytes.
-        const bytes = concat([encoder.encode(half), toBytes(chunk)], 3 + toBytes(chunk).length)
+        const bytes = toBytes(chunk)
+        if (half === '') return bytes
+        // Half a character before bytes becomes what TextEncoder makes of it: U+FFFD, in 3 bytes.
         half = ''
-        return bytes
+        return concat([encoder.encode('\ufffd'), bytes], 3 + bytes.length)
       }
       const text = half + chunk
       half = /[\ud800-\udbff]$/.exec(text)?.[0] ?? ''
@@ -53,9 +53,8 @@ export function chunkEncoder(): ChunkEncoder {
 }
 
 function toBytes(chunk: unknown): Uint8Array {
-  if (chunk instanceof Uint8Array) return chunk
-  if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength)
-  if (chunk instanceof ArrayBuffer) return new Uint8Array(chunk)
+  const view = viewOf(chunk)
+  if (view !== undefined) return view
   throw configError(`Body gave a chunk of type ${typeof chunk}; chunks must be bytes or strings`)
 }
 
