@@ -1,12 +1,14 @@
 /** Stored bodies: small ones in memory, large ones in files, shared by reference count (copies, reads in flight). */
-import { open, rm, type FileHandle } from 'node:fs/promises'
+import { rm, type FileHandle } from 'node:fs/promises'
 
 /** An immutable body. */
 export interface StoredBody {
   readonly size: number
-  /** Exactly one of the two is set. */
+  /** Where the bytes are: one of the three is set (none: they were discarded). */
   readonly bytes: Uint8Array | undefined
   readonly file: string | undefined
+  /** In this order; they are not made of segments themselves. This body holds one reference to each. */
+  readonly segments?: readonly StoredBody[]
   references: number
 }
 
@@ -46,6 +48,23 @@ export function nullWriter(): BodyWriter {
     finish: async () => memoryBody(new Uint8Array(0)),
     discard: async () => undefined,
   }
+}
+
+/** For benchmarks: bodies that are only a length. */
+export function discardingWriter(): BodyWriter {
+  let size = 0
+  return {
+    write: (bytes) => void (size += bytes.length),
+    room: () => undefined,
+    finish: async () => ({ size, bytes: undefined, file: undefined, references: 1 }),
+    discard: async () => undefined,
+  }
+}
+
+/** Whether (some of) the bytes are not there. */
+export function isDiscarded(body: StoredBody): boolean {
+  if (body.segments !== undefined) return body.segments.some(isDiscarded)
+  return body.bytes === undefined && body.file === undefined
 }
 
 /** Writes to a new file in large pieces while more arrives. */
@@ -99,24 +118,9 @@ export function retain(body: StoredBody): StoredBody {
   return body
 }
 
-/** Removes the file with the last reference. */
+/** Removes the files with the last reference. */
 export async function release(body: StoredBody): Promise<void> {
-  if (--body.references === 0 && body.file !== undefined) await rm(body.file, { force: true })
-}
-
-/** All of a body; the caller holds a reference. */
-export async function readBody(body: StoredBody): Promise<Uint8Array> {
-  if (body.file === undefined) return Uint8Array.from(body.bytes ?? [])
-  const handle = await open(body.file)
-  try {
-    const bytes = new Uint8Array(body.size)
-    for (let at = 0; at < bytes.length;) {
-      const { bytesRead } = await handle.read(bytes, at, Math.min(bytes.length - at, WRITE_BYTES), at)
-      if (bytesRead === 0) throw new Error(`${body.file} is shorter than it was`)
-      at += bytesRead
-    }
-    return bytes
-  } finally {
-    await handle.close()
-  }
+  if (--body.references > 0) return
+  if (body.file !== undefined) await rm(body.file, { force: true })
+  for (const segment of body.segments ?? []) await release(segment)
 }

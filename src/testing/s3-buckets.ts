@@ -1,13 +1,15 @@
-/** ListBuckets, CreateBucket, HeadBucket, DeleteBucket, DeleteObjects. */
-import { memoryWriter, readBody } from './s3-body.js'
+/** ListBuckets, CreateBucket, HeadBucket, DeleteBucket, and the reading of XML bodies. */
+import { memoryWriter } from './s3-body.js'
 import { S3Error } from './s3-error.js'
 import { ACCOUNT, xmlAnswer, type Answer, type Exchange } from './s3-exchange.js'
 import { planPayload } from './s3-payload.js'
+import { dropUpload } from './s3-pending.js'
 import { receive } from './s3-receive.js'
+import { readBody } from './s3-segments.js'
+import { newBucket } from './s3-store.js'
 import { childText, parseXml, type XmlElement } from './s3-xml.js'
 
 const MAX_XML_BYTES = 2 * 1024 * 1024
-const MAX_DELETES = 1000
 
 /** Names as S3 has them (lower case, digits, dots and hyphens, 3 to 63 characters). */
 export function isBucketName(name: string): boolean {
@@ -30,7 +32,7 @@ export async function createBucket(x: Exchange, name: string): Promise<Answer> {
   if ((location ?? 'us-east-1') !== region) throw new S3Error('IllegalLocationConstraintException')
   // In us-east-1 creating one's own bucket again succeeds, elsewhere it does not.
   if (x.store.buckets.has(name) && region !== 'us-east-1') throw new S3Error('BucketAlreadyOwnedByYou')
-  if (!x.store.buckets.has(name)) x.store.buckets.set(name, { name, created: new Date(), objects: new Map() })
+  if (!x.store.buckets.has(name)) x.store.buckets.set(name, newBucket(name))
   return { status: 200, headers: { location: `/${name}` } }
 }
 
@@ -39,47 +41,27 @@ export function headBucket(x: Exchange, name: string): Answer {
   return { status: 200, headers: { 'x-amz-bucket-region': x.settings.region } }
 }
 
-export function deleteBucket(x: Exchange, name: string): Answer {
-  if (x.store.bucket(name).objects.size > 0) throw new S3Error('BucketNotEmpty')
+/** Pending uploads go with their bucket. */
+export async function deleteBucket(x: Exchange, name: string): Promise<Answer> {
+  const bucket = x.store.bucket(name)
+  if (bucket.older.size > 0) {
+    throw new S3Error(
+      'BucketNotEmpty',
+      'The bucket you tried to delete is not empty. You must delete all versions in the bucket.',
+    )
+  }
+  if (bucket.objects.size > 0) throw new S3Error('BucketNotEmpty')
   x.store.buckets.delete(name)
+  for (const upload of bucket.uploads.values()) await dropUpload(bucket, upload)
   return { status: 204, headers: {} }
 }
 
-export async function deleteObjects(x: Exchange, name: string): Promise<Answer> {
-  const bucket = x.store.bucket(name)
-  const given = Object.keys(x.headers).some(
-    (one) => one === 'content-md5' || /^x-amz-(checksum-(?!a)|trailer)/.test(one),
-  )
-  if (!given) {
-    throw new S3Error('InvalidRequest', 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*')
-  }
-  const xml = await receiveXml(x)
-  const objects = xml?.children.filter((child) => child.name === 'Object') ?? []
-  if (xml?.name !== 'Delete' || objects.length === 0 || objects.length > MAX_DELETES) throw new S3Error('MalformedXML')
-  const asked = objects.map((object) => {
-    const key = childText(object, 'Key')
-    if (key === undefined || key === '') throw new S3Error('MalformedXML')
-    const version = childText(object, 'VersionId') ?? 'null'
-    const other = object.children.find((child) => child.name !== 'Key' && child.name !== 'VersionId')
-    return { key, implemented: version === 'null' && other === undefined }
-  })
-  const deleted = asked.filter((one) => one.implemented)
-  for (const { key } of deleted) await x.store.delete(bucket, key)
-  return xmlAnswer('DeleteResult', {
-    Deleted: childText(xml, 'Quiet') === 'true' ? undefined : deleted.map(({ key }) => ({ Key: key })),
-    Error: asked
-      .filter((one) => !one.implemented)
-      .map(({ key }) => ({
-        Key: key,
-        Code: 'NotImplemented',
-        Message: 'Versions and conditions are not implemented.',
-      })),
-  })
-}
-
-/** The XML body of a request; undefined if it is empty. */
-async function receiveXml(x: Exchange): Promise<XmlElement | undefined> {
-  const plan = planPayload(x.headers, x.authorization.payloadHash, { needsLength: false, limit: Infinity })
+/** The XML body of a request, of 2 MiB at most; undefined if it is empty. */
+export async function receiveXml(
+  x: Exchange,
+  headers: Exchange['headers'] = x.headers,
+): Promise<XmlElement | undefined> {
+  const plan = planPayload(headers, x.authorization.payloadHash, { needsLength: false, limit: Infinity })
   if (plan.length > MAX_XML_BYTES) throw new S3Error('MaxMessageLengthExceeded')
   const writer = memoryWriter()
   await receive(x, plan, writer)

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { crc32c, crc64nvme, type RunningDigest } from './s3-crc.js'
 import { S3Error } from './s3-error.js'
-import type { S3ChecksumAlgorithm } from './s3-types.js'
+import type { S3ChecksumAlgorithm, S3Checksums } from './s3-types.js'
 
 interface Algorithm {
   /** Bytes of the digest. */
@@ -33,6 +33,20 @@ function runningCrc32(): RunningDigest {
       result.writeUInt32BE(value)
       return result
     },
+  }
+}
+
+/** Several checksums in one pass. */
+export function runningDigests(algorithms: readonly S3ChecksumAlgorithm[]): {
+  update(bytes: Uint8Array): void
+  finish(): S3Checksums
+} {
+  const running = [...new Set(algorithms)].map((name) => ({ name, digest: ALGORITHMS[name].start() }))
+  return {
+    update: (bytes) => {
+      for (const { digest } of running) digest.update(bytes)
+    },
+    finish: () => Object.fromEntries(running.map(({ name, digest }) => [name, base64(digest.digest())])),
   }
 }
 

@@ -3,18 +3,24 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { authenticate } from './s3-auth.js'
-import { createBucket, deleteBucket, deleteObjects, headBucket, listBuckets } from './s3-buckets.js'
+import { createBucket, deleteBucket, headBucket, listBuckets } from './s3-buckets.js'
+import { completeMultipartUpload } from './s3-complete.js'
 import { copyObject } from './s3-copy.js'
+import { deleteObject, deleteObjects } from './s3-deletes.js'
 import { Disconnected, S3Error } from './s3-error.js'
 import { ACCOUNT, type Answer, type Exchange, type Settings } from './s3-exchange.js'
 import { errorAnswer, faultAnswer, takeFault } from './s3-faults.js'
 import { listObjects, listObjectsV2 } from './s3-list.js'
-import { deleteObject, dropBody, getObject, putObject } from './s3-objects.js'
+import { abortMultipartUpload, createMultipartUpload, uploadPart } from './s3-multipart.js'
+import { listMultipartUploads, listParts } from './s3-multipart-list.js'
+import { uploadPartCopy } from './s3-part-copy.js'
+import { dropBody, getObject, putObject } from './s3-objects.js'
 import { bodyBudget, headersOf, recordOf, trimRecords } from './s3-record.js'
 import { route, type Route } from './s3-route.js'
 import { send } from './s3-send.js'
 import type { Store } from './s3-store.js'
 import type { S3Fault, S3Operation, S3Request } from './s3-types.js'
+import { getBucketVersioning, listObjectVersions, putBucketVersioning } from './s3-versions.js'
 
 export interface DispatchOptions {
   readonly settings: Settings
@@ -41,12 +47,29 @@ const HANDLERS: Readonly<Record<S3Operation, Handler>> = {
   GetObject: getObject,
   HeadObject: getObject,
   DeleteObject: deleteObject,
+  CreateMultipartUpload: createMultipartUpload,
+  UploadPart: uploadPart,
+  UploadPartCopy: uploadPartCopy,
+  CompleteMultipartUpload: completeMultipartUpload,
+  AbortMultipartUpload: abortMultipartUpload,
+  ListParts: listParts,
+  ListMultipartUploads: listMultipartUploads,
+  PutBucketVersioning: putBucketVersioning,
+  GetBucketVersioning: getBucketVersioning,
+  ListObjectVersions: listObjectVersions,
   Unknown: () => {
     throw new S3Error('NotImplemented')
   },
 }
 
-const READS_BODY: ReadonlySet<S3Operation> = new Set(['PutObject', 'CreateBucket', 'DeleteObjects'])
+const READS_BODY: ReadonlySet<S3Operation> = new Set([
+  'PutObject',
+  'CreateBucket',
+  'DeleteObjects',
+  'UploadPart',
+  'CompleteMultipartUpload',
+  'PutBucketVersioning',
+])
 
 export type Dispatch = (incoming: IncomingMessage, response: ServerResponse, waits: boolean) => Promise<void>
 
@@ -54,6 +77,7 @@ export type Dispatch = (incoming: IncomingMessage, response: ServerResponse, wai
 export function createDispatch(options: DispatchOptions): Dispatch {
   const uses = new WeakMap<S3Fault, number>()
   const budget = bodyBudget()
+  const { pacer } = options.settings
   const closing = new Promise<never>((_resolve, reject) => {
     options.signal.addEventListener('abort', () => reject(new Disconnected()))
   })
@@ -90,7 +114,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
           ? fault.status
           : answer.status
       const head = incoming.method === 'HEAD'
-      await send(response, answer, { requestId, head, fault, signal: options.signal })
+      await send(response, answer, { requestId, head, fault, pacer, signal: options.signal })
     } catch (error) {
       budget(record)
       if (error instanceof Disconnected || response.headersSent || options.signal.aborted) {
@@ -101,7 +125,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       const answer = errorAnswer(500, 'InternalError', message, requestId)
       record.status = answer.status
       record.errorCode = answer.errorCode
-      await send(response, answer, { requestId, head: false, fault: undefined, signal: options.signal })
+      await send(response, answer, { requestId, head: false, fault: undefined, pacer, signal: options.signal })
     }
   }
 }

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Authorization } from './s3-auth.js'
 import type { StoredBody } from './s3-body.js'
+import type { Pacer } from './s3-pace.js'
 import type { Store } from './s3-store.js'
 import type { S3Credentials, S3Fault, S3Request } from './s3-types.js'
 import { xmlDocument, type XmlChildren } from './s3-xml.js'
@@ -12,6 +13,8 @@ export interface Settings {
   readonly recordBodyBytes: number
   readonly etag: 'md5' | 'random'
   readonly verifyPayload: boolean
+  /** undefined: as fast as it goes. */
+  readonly pacer: Pacer | undefined
 }
 
 export interface Exchange {

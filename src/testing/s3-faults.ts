@@ -1,7 +1,8 @@
 /** The schedule of faults, and what faults put in place of an operation or an object. */
-import { memoryBody, readBody, release, retain } from './s3-body.js'
+import { memoryBody, release, retain } from './s3-body.js'
 import { checksumOf, isAlgorithm } from './s3-checksums.js'
 import type { Answer } from './s3-exchange.js'
+import { readBody } from './s3-segments.js'
 import type { Entry } from './s3-store.js'
 import type { S3Checksums, S3Fault, S3Request } from './s3-types.js'
 import { xmlDocument } from './s3-xml.js'
@@ -27,7 +28,7 @@ const DEFAULT_CODES: Readonly<Record<number, string>> = { 500: 'InternalError', 
 
 /** The error that a fault answers instead of carrying out the operation, if it is of that kind. */
 export function faultAnswer(fault: S3Fault | undefined, requestId: string): Answer | undefined {
-  if (fault?.status === undefined || fault.status < 400) return undefined
+  if (fault?.status === undefined || (fault.status < 400 && fault.code === undefined)) return undefined
   const code = fault.code ?? DEFAULT_CODES[fault.status] ?? 'InjectedFault'
   return errorAnswer(fault.status, code, 'This fault was scheduled.', requestId)
 }
@@ -52,8 +53,14 @@ export async function shownEntry(entry: Entry, fault: S3Fault | undefined): Prom
   if (fault?.body === undefined) return entry
   try {
     const bytes = typeof fault.body === 'function' ? fault.body(await readBody(entry.body)) : fault.body
-    const checksums = fault.keepChecksums === true ? entry.checksums : sameChecksums(entry.checksums, bytes)
-    return { ...entry, body: memoryBody(bytes), checksums }
+    const keep = fault.keepChecksums === true
+    const checksums = keep
+      ? {}
+      : { checksums: sameChecksums(entry.checksums, bytes), checksumType: 'FULL_OBJECT' as const }
+    // (Parts of a body of another length would lie anywhere.)
+    const parts = bytes.length === entry.body.size ? entry.parts : undefined
+    const shown = keep ? parts : parts?.map(({ size }) => ({ size, checksums: {} }))
+    return { ...entry, body: memoryBody(bytes), parts: shown, ...checksums }
   } finally {
     await release(entry.body)
   }

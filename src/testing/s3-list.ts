@@ -2,7 +2,7 @@
 import { S3Error } from './s3-error.js'
 import { ACCOUNT, xmlAnswer, type Answer, type Exchange } from './s3-exchange.js'
 import { uriEncode } from './s3-sigv4.js'
-import { sortedKeys, type Bucket } from './s3-store.js'
+import { checksumTypeOf, sortedKeys, type Bucket, type Entry } from './s3-store.js'
 import type { XmlChildren } from './s3-xml.js'
 
 interface Page {
@@ -67,15 +67,21 @@ function common(x: Exchange, question: Question, page: Page, encode: (text: stri
 }
 
 function questionOf(x: Exchange, after: string): Question {
-  const maxKeys = x.query.get('max-keys') ?? '1000'
-  if (!/^\d{1,10}$/.test(maxKeys))
-    throw new S3Error('InvalidArgument', 'Provided max-keys not an integer or not in range')
   return {
     prefix: x.query.get('prefix') ?? '',
     delimiter: x.query.get('delimiter') ?? '',
-    maxKeys: Math.min(1000, Number(maxKeys)),
+    maxKeys: maxOf(x, 'max-keys'),
     after,
   }
+}
+
+/** How many a page may have: 1,000 at most. */
+export function maxOf(x: Exchange, parameter: string): number {
+  const text = x.query.get(parameter) ?? '1000'
+  if (!/^\d{1,10}$/.test(text)) {
+    throw new S3Error('InvalidArgument', `Provided ${parameter} not an integer or not in range`)
+  }
+  return Math.min(1000, Number(text))
 }
 
 function pageOf(bucket: Bucket, { prefix, delimiter, maxKeys, after }: Question): Page {
@@ -107,21 +113,27 @@ function contents(
   return keys.flatMap((key) => {
     const entry = bucket.objects.get(key)
     if (entry === undefined) return []
-    const algorithms = Object.keys(entry.checksums).map((name) => name.toUpperCase())
     return {
       Key: encode(key),
       LastModified: entry.lastModified.toISOString(),
-      ETag: entry.etag,
-      ChecksumAlgorithm: algorithms[0],
-      ChecksumType: algorithms.length > 0 ? 'FULL_OBJECT' : undefined,
-      Size: entry.body.size,
+      ...listedEntry(entry),
       Owner: owner ? { ID: ACCOUNT } : undefined,
-      StorageClass: entry.headers['x-amz-storage-class'] ?? 'STANDARD',
     }
   })
 }
 
-function encoder(x: Exchange): (text: string) => string {
+/** What lists say about an object beside its name and times. */
+export function listedEntry(entry: Entry): XmlChildren {
+  return {
+    ETag: entry.etag,
+    ChecksumAlgorithm: Object.keys(entry.checksums)[0]?.toUpperCase(),
+    ChecksumType: checksumTypeOf(entry),
+    Size: entry.body.size,
+    StorageClass: entry.headers['x-amz-storage-class'] ?? 'STANDARD',
+  }
+}
+
+export function encoder(x: Exchange): (text: string) => string {
   const type = x.query.get('encoding-type')
   if (type === undefined) return (text) => text
   if (type !== 'url') throw new S3Error('InvalidArgument', 'Invalid Encoding Method specified in Request')

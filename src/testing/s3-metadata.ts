@@ -106,7 +106,4 @@ const UNSUPPORTED = [
 export function rejectUnsupported(headers: Headers): void {
   const name = UNSUPPORTED.find((one) => headers[one] !== undefined)
   if (name !== undefined) throw new S3Error('NotImplemented', undefined, { details: { Header: name } })
-  if (Object.keys(headers).some((one) => one.includes('server-side-encryption-customer-'))) {
-    throw new S3Error('InvalidRequest', 'Customer provided keys must be sent over a secure connection.')
-  }
 }

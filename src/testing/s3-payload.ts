@@ -59,6 +59,11 @@ export function planPayload(
   }
 }
 
+/** For requests whose checksum headers are about an object, not about the body of the request. */
+export function withoutChecksums(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !/^x-amz-(sdk-)?checksum-/.test(name)))
+}
+
 function declaredLength(headers: Readonly<Record<string, string>>, chunked: boolean, needsLength: boolean): number {
   const text = chunked ? headers['x-amz-decoded-content-length'] : headers['content-length']
   if (text === undefined) {

@@ -1,14 +1,13 @@
 /** Reads the body of a request: de-chunks it, verifies what was said about it, and hands it to a writer. */
 import { createHash } from 'node:crypto'
 import type { BodyWriter } from './s3-body.js'
-import { ALGORITHMS, base64, checkChecksumValue, runningHash } from './s3-checksums.js'
+import { base64, checkChecksumValue, runningDigests, runningHash } from './s3-checksums.js'
 import { chunkDecoder, type ChunkDecoder } from './s3-chunked.js'
-import type { RunningDigest } from './s3-crc.js'
 import { Disconnected, S3Error } from './s3-error.js'
 import type { Exchange } from './s3-exchange.js'
 import type { PayloadPlan } from './s3-payload.js'
 import { chunkSignature, trailerSignature } from './s3-sigv4.js'
-import type { S3Checksums } from './s3-types.js'
+import type { S3ChecksumAlgorithm, S3Checksums } from './s3-types.js'
 
 export interface Received {
   /** undefined if nothing needed it. */
@@ -16,9 +15,17 @@ export interface Received {
   readonly checksums: S3Checksums
 }
 
-/** Resolves when the whole body was right; the writer is neither finished nor discarded here. */
-export async function receive(x: Exchange, plan: PayloadPlan, writer: BodyWriter): Promise<Received> {
-  const checks = bodyChecks(x, plan)
+/**
+ * Resolves when the whole body was right; the writer is neither finished nor discarded here. `more`: checksums that
+ * are computed besides the one that the request carries.
+ */
+export async function receive(
+  x: Exchange,
+  plan: PayloadPlan,
+  writer: BodyWriter,
+  more: readonly S3ChecksumAlgorithm[] = [],
+): Promise<Received> {
+  const checks = bodyChecks(x, plan, more)
   const kept: Uint8Array[] = []
   const take = (bytes: Uint8Array): void => {
     x.record.bodyLength += bytes.length
@@ -77,9 +84,10 @@ function pump(x: Exchange, push: (bytes: Uint8Array) => void, writer: BodyWriter
         return
       }
       const room = writer.room()
-      if (room === undefined) return
+      const turn = x.settings.pacer?.take(bytes.length)
+      if (room === undefined && turn === undefined) return
       incoming.pause()
-      room.then(() => incoming.resume(), settle)
+      Promise.all([room, turn]).then(() => incoming.resume(), settle)
     }
     if (incoming.destroyed && !incoming.complete) settle(new Disconnected())
     else incoming.on('data', onData).on('end', onEnd).on('close', onClose)
@@ -91,14 +99,13 @@ interface BodyChecks {
   finish(trailers: Readonly<Record<string, string>>): Received
 }
 
-function bodyChecks(x: Exchange, plan: PayloadPlan): BodyChecks {
+function bodyChecks(x: Exchange, plan: PayloadPlan, more: readonly S3ChecksumAlgorithm[]): BodyChecks {
   const verify = x.settings.verifyPayload
   const sha256 = verify && plan.sha256 !== undefined ? runningHash('sha256') : undefined
   const md5 = x.settings.etag === 'md5' || plan.md5 !== undefined ? runningHash('md5') : undefined
-  // Without any checksum S3 computes this one itself.
-  const algorithm = plan.checksum?.algorithm ?? (verify ? 'crc64nvme' : undefined)
-  const checksum = algorithm === undefined ? undefined : ALGORITHMS[algorithm].start()
-  const running = [sha256, md5, checksum].filter((one): one is RunningDigest => one !== undefined)
+  const algorithm = plan.checksum?.algorithm
+  const digests = runningDigests(algorithm === undefined ? more : [algorithm, ...more])
+  const running = [sha256, md5, digests].filter((one) => one !== undefined)
   return {
     update: (bytes) => {
       for (const one of running) one.update(bytes)
@@ -111,19 +118,19 @@ function bodyChecks(x: Exchange, plan: PayloadPlan): BodyChecks {
       if (plan.md5 !== undefined && md5Bytes !== undefined && base64(md5Bytes) !== plan.md5) {
         throw new S3Error('BadDigest', 'The Content-MD5 you specified did not match what we received.')
       }
-      if (algorithm === undefined || checksum === undefined) return { md5: md5Bytes, checksums: {} }
-      const value = base64(checksum.digest())
+      const checksums = digests.finish()
+      if (algorithm === undefined) return { md5: md5Bytes, checksums }
       const expected = plan.checksum?.expected ?? trailers[`x-amz-checksum-${algorithm}`]
       if (expected !== undefined) {
         checkChecksumValue(algorithm, expected)
-        if (expected !== value) {
+        if (expected !== checksums[algorithm]) {
           throw new S3Error(
             'BadDigest',
             `The ${algorithm.toUpperCase()} you specified did not match the calculated checksum.`,
           )
         }
       }
-      return { md5: md5Bytes, checksums: { [algorithm]: value } }
+      return { md5: md5Bytes, checksums }
     },
   }
 }

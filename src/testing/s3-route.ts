@@ -1,5 +1,5 @@
 /** From a request line to an operation. What is not known here is not implemented. */
-import { decodePath } from './s3-copy.js'
+import { decodePath } from './s3-copy-source.js'
 import { S3Error } from './s3-error.js'
 import type { S3Operation } from './s3-types.js'
 
@@ -21,10 +21,12 @@ const READ_PARAMETERS = [
   'response-cache-control',
   'response-content-disposition',
   'response-content-encoding',
+  'partNumber',
+  'versionId',
 ]
 const LIST_PARAMETERS = ['prefix', 'delimiter', 'max-keys', 'encoding-type']
 
-/** The query parameters that each operation understands. Another one (acl, uploads, versionId, …) means another operation. */
+/** The query parameters that each operation understands. Another one (acl, tagging, …) means another operation. */
 const PARAMETERS: Readonly<Record<S3Operation, readonly string[]>> = {
   ListBuckets: [],
   CreateBucket: [],
@@ -37,7 +39,33 @@ const PARAMETERS: Readonly<Record<S3Operation, readonly string[]>> = {
   CopyObject: [],
   GetObject: READ_PARAMETERS,
   HeadObject: READ_PARAMETERS,
-  DeleteObject: [],
+  DeleteObject: ['versionId'],
+  CreateMultipartUpload: ['uploads'],
+  UploadPart: ['uploadId', 'partNumber'],
+  UploadPartCopy: ['uploadId', 'partNumber'],
+  CompleteMultipartUpload: ['uploadId'],
+  AbortMultipartUpload: ['uploadId'],
+  ListParts: ['uploadId', 'max-parts', 'part-number-marker', 'encoding-type'],
+  ListMultipartUploads: [
+    'uploads',
+    'prefix',
+    'delimiter',
+    'key-marker',
+    'upload-id-marker',
+    'max-uploads',
+    'encoding-type',
+  ],
+  PutBucketVersioning: ['versioning'],
+  GetBucketVersioning: ['versioning'],
+  ListObjectVersions: [
+    'versions',
+    'prefix',
+    'delimiter',
+    'key-marker',
+    'version-id-marker',
+    'max-keys',
+    'encoding-type',
+  ],
   Unknown: [],
 }
 
@@ -75,28 +103,37 @@ function operationOf(
 ): S3Operation {
   const has = (name: string): boolean => query.some(([one]) => one === name)
   const copies = headers['x-amz-copy-source'] !== undefined || has('x-amz-copy-source')
+  const part = has('uploadId') && has('partNumber')
   const listsV2 = query.some(([name, value]) => name === 'list-type' && value === '2')
   const table: Readonly<Record<string, S3Operation>> =
     bucket === ''
       ? { GET: 'ListBuckets' }
       : key === ''
         ? {
-            GET: listsV2 ? 'ListObjectsV2' : 'ListObjects',
+            GET: listing(has, listsV2),
             HEAD: 'HeadBucket',
-            PUT: 'CreateBucket',
+            PUT: has('versioning') ? 'PutBucketVersioning' : 'CreateBucket',
             DELETE: 'DeleteBucket',
             POST: has('delete') ? 'DeleteObjects' : 'Unknown',
           }
         : {
-            GET: 'GetObject',
+            GET: has('uploadId') ? 'ListParts' : 'GetObject',
             HEAD: 'HeadObject',
-            PUT: copies ? 'CopyObject' : 'PutObject',
-            DELETE: 'DeleteObject',
+            PUT: part ? (copies ? 'UploadPartCopy' : 'UploadPart') : copies ? 'CopyObject' : 'PutObject',
+            POST: has('uploads') ? 'CreateMultipartUpload' : has('uploadId') ? 'CompleteMultipartUpload' : 'Unknown',
+            DELETE: has('uploadId') ? 'AbortMultipartUpload' : 'DeleteObject',
           }
   const operation = Object.hasOwn(table, method) ? (table[method] ?? 'Unknown') : 'Unknown'
   const known = (name: string): boolean =>
     name === 'x-id' || /^x-amz-/i.test(name) || PARAMETERS[operation].includes(name)
   return query.every(([name]) => known(name)) ? operation : 'Unknown'
+}
+
+function listing(has: (name: string) => boolean, v2: boolean): S3Operation {
+  if (has('uploads')) return 'ListMultipartUploads'
+  if (has('versioning')) return 'GetBucketVersioning'
+  if (has('versions')) return 'ListObjectVersions'
+  return v2 ? 'ListObjectsV2' : 'ListObjects'
 }
 
 function parseQuery(text: string): [string, string][] {

@@ -1,9 +1,10 @@
 /** Sends answers: from memory or disk, with backpressure, and as badly as a fault wants it. */
 import type { ServerResponse } from 'node:http'
-import { open, type FileHandle } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { memoryBody, release } from './s3-body.js'
 import type { Answer, BodySlice } from './s3-exchange.js'
+import type { Pacer } from './s3-pace.js'
+import { bodyReader } from './s3-segments.js'
 import type { S3Fault } from './s3-types.js'
 
 export interface SendOptions {
@@ -11,11 +12,13 @@ export interface SendOptions {
   /** A HEAD request: the headers of a body, but no body. */
   readonly head: boolean
   readonly fault: S3Fault | undefined
+  readonly pacer: Pacer | undefined
   /** Ends pauses when the server is closed. */
   readonly signal: AbortSignal
 }
 
 const READ_BYTES = 512 * 1024
+const PACED_BYTES = 64 * 1024
 const BUFFERS = 3
 
 /** Resolves when the answer has been handed to the system, or the client is gone. */
@@ -44,7 +47,7 @@ export async function send(response: ServerResponse, answer: Answer, options: Se
       response.end()
       return
     }
-    if (fault === undefined && slice.body.bytes !== undefined) {
+    if (fault === undefined && options.pacer === undefined && slice.body.bytes !== undefined) {
       response.end(slice.body.bytes.subarray(slice.start, slice.end))
       return
     }
@@ -84,15 +87,18 @@ async function writeSlice(response: ServerResponse, slice: BodySlice, options: S
   let onClose = (): void => undefined
   const gone = new Promise<false>((resolve) => (onClose = () => resolve(false)))
   socket.once('close', onClose)
-  const pieceBytes = Math.max(1, chunkBytes ?? READ_BYTES)
-  const source = await openSlice(slice, Math.min(pieceBytes, slice.end - slice.start))
+  const pieceBytes = Math.max(1, chunkBytes ?? (options.pacer === undefined ? READ_BYTES : PACED_BYTES))
+  const bufferBytes = slice.body.bytes === undefined ? Math.min(pieceBytes, slice.end - slice.start) : 0
+  const buffers = Array.from({ length: BUFFERS }, () => Buffer.allocUnsafeSlow(bufferBytes))
+  const reader = bodyReader(slice.body)
   try {
     // A buffer is read into again only when the system has taken what it held.
     const written: Promise<boolean>[] = []
     for (let at = slice.start, slot = 0; at < slice.end; slot = (slot + 1) % BUFFERS) {
       if ((await written[slot]) === false || socket.destroyed) return
-      const bytes = await source.read(slot, at, Math.min(slice.end, at + pieceBytes))
+      const bytes = await reader.read(buffers[slot] ?? Buffer.alloc(0), at, Math.min(slice.end, at + pieceBytes))
       at += bytes.length
+      await options.pacer?.take(bytes.length)
       const taken = new Promise<boolean>((resolve) => response.write(bytes, (error) => resolve(error == null)))
       written[slot] = Promise.race([taken, gone])
       if (pauseMs !== undefined) await sleep(pauseMs, undefined, { signal: options.signal }).catch(() => undefined)
@@ -100,31 +106,6 @@ async function writeSlice(response: ServerResponse, slice: BodySlice, options: S
     await Promise.all(written)
   } finally {
     socket.off('close', onClose)
-    await source.close()
-  }
-}
-
-interface SliceReader {
-  /** At least one byte of [start, end), in a buffer that belongs to `slot`. */
-  read(slot: number, start: number, end: number): Promise<Uint8Array>
-  close(): Promise<void>
-}
-
-async function openSlice(slice: BodySlice, bufferBytes: number): Promise<SliceReader> {
-  const { bytes, file } = slice.body
-  if (file === undefined) {
-    const all = bytes ?? new Uint8Array(0)
-    return { read: async (_slot, start, end) => all.subarray(start, end), close: async () => undefined }
-  }
-  const handle: FileHandle = await open(file)
-  const buffers = Array.from({ length: BUFFERS }, () => Buffer.allocUnsafeSlow(bufferBytes))
-  return {
-    async read(slot, start, end) {
-      const buffer = buffers[slot] ?? Buffer.alloc(0)
-      const { bytesRead } = await handle.read(buffer, 0, end - start, start)
-      if (bytesRead === 0) throw new Error(`${file} is shorter than it was`)
-      return buffer.subarray(0, bytesRead)
-    },
-    close: () => handle.close(),
+    await reader.close()
   }
 }

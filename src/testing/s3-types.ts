@@ -1,10 +1,16 @@
 /** The public types of the in-process S3. */
+import type { S3PendingUpload, S3Seed, S3StoredObject, S3Tampering } from './s3-stored-types.js'
 
-/** The base64 digests that S3 keeps beside an object, by algorithm. */
-export type S3Checksums = Readonly<Partial<Record<S3ChecksumAlgorithm, string>>>
-
-/** The additional checksum algorithms that this server knows. */
-export type S3ChecksumAlgorithm = 'crc32' | 'crc32c' | 'crc64nvme' | 'sha1' | 'sha256'
+export type {
+  S3ChecksumAlgorithm,
+  S3Checksums,
+  S3ChecksumType,
+  S3PendingPart,
+  S3PendingUpload,
+  S3Seed,
+  S3StoredObject,
+  S3Tampering,
+} from './s3-stored-types.js'
 
 /** What this server answers; everything else is `Unknown` and gets 501 NotImplemented. */
 export type S3Operation =
@@ -20,6 +26,16 @@ export type S3Operation =
   | 'GetObject'
   | 'HeadObject'
   | 'DeleteObject'
+  | 'CreateMultipartUpload'
+  | 'UploadPart'
+  | 'UploadPartCopy'
+  | 'CompleteMultipartUpload'
+  | 'AbortMultipartUpload'
+  | 'ListParts'
+  | 'ListMultipartUploads'
+  | 'PutBucketVersioning'
+  | 'GetBucketVersioning'
+  | 'ListObjectVersions'
   | 'Unknown'
 
 /** Options of `startS3`. */
@@ -38,6 +54,13 @@ export interface S3Options {
   readonly recordBodyBytes?: number
   /** How many of the latest requests are kept in `requests`. Default 10,000. */
   readonly recordRequests?: number
+  /** Stores only the length of every body (benchmarks of uploads): GetObject answers 500. Default `false`. */
+  readonly discardBodies?: boolean
+  /**
+   * Bytes of bodies a second, in both directions and over all connections together, as on a network of that speed.
+   * Must be over 0. Default: no limit.
+   */
+  readonly paceBytesPerSecond?: number
   /** `random` saves the MD5 of every body (benchmarks). Default `md5`. */
   readonly etag?: 'md5' | 'random'
   /** `false` skips x-amz-content-sha256, chunk signatures and the default CRC64NVME (benchmarks); sent checksums are always verified. Default `true`. */
@@ -86,35 +109,6 @@ export interface S3Request {
   errorCode: string | undefined
 }
 
-/** An object as it is stored. */
-export interface S3StoredObject {
-  readonly body: Uint8Array
-  /** Bytes. */
-  readonly size: number
-  /** User metadata without `x-amz-meta-`, as stored (not as returned: that may be RFC 2047). */
-  readonly metadata: Readonly<Record<string, string>>
-  /** System headers that GetObject returns, names in lower case: content-type, cache-control, x-amz-storage-class, … */
-  readonly headers: Readonly<Record<string, string>>
-  /** With its quotes. */
-  readonly etag: string
-  readonly checksums: S3Checksums
-  readonly lastModified: Date
-}
-
-/** What `put` seeds. */
-export interface S3Seed {
-  readonly body?: Uint8Array | string
-  readonly metadata?: Readonly<Record<string, string>>
-  readonly headers?: Readonly<Record<string, string>>
-}
-
-/** What a `tamper` callback may change, in place or by returning the parts that change. */
-export interface S3Tampering {
-  body: Uint8Array
-  metadata: Record<string, string>
-  headers: Record<string, string>
-}
-
 /**
  * One entry of the schedule of faults. Effects may be combined. The first entry in `faults` that matches a request is
  * applied to it, and is removed when it has been applied `times` times.
@@ -126,9 +120,13 @@ export interface S3Fault {
   readonly times?: number
   /** Milliseconds to wait before anything is done. */
   readonly delayMs?: number
-  /** 400 and above: the body is read, the operation is not carried out, and this error is the answer. Below: replaces the status of the answer. */
+  /**
+   * 400 and above: the body is read, the operation is not carried out, and this error is the answer. Below: replaces
+   * the status of the answer; with a `code` it is an error all the same, as S3 sends it after a 200 where a
+   * CompleteMultipartUpload or CopyObject failed late.
+   */
   readonly status?: number
-  /** The S3 error code for such a status. Default: InternalError for 500, SlowDown for 503, else `InjectedFault`. */
+  /** The S3 error code for such a status. Default from 400 on: InternalError for 500, SlowDown for 503, else `InjectedFault`. */
   readonly code?: string
   /**
    * Resets the connection: `before` anything is read; after n bytes of the request's body (as sent, at the latest when
@@ -168,13 +166,16 @@ export interface S3Server {
   onRequest(hook: (request: S3Request) => void | Promise<void>): () => void
   /** The keys of a bucket in S3's order (UTF-8 bytes). Throws if there is no such bucket. */
   keys(bucket: string): string[]
-  /** The stored object, or undefined. Throws a RangeError for a body above 1 GiB. */
-  object(bucket: string, key: string): Promise<S3StoredObject | undefined>
+  /** The multipart uploads of a bucket that are neither complete nor aborted, in the order in which they began. Throws if there is no such bucket. */
+  uploads(bucket: string): S3PendingUpload[]
+  /** The stored object (the current one without `versionId`), or undefined. Throws a RangeError for a body above 1 GiB. */
+  object(bucket: string, key: string, versionId?: string): Promise<S3StoredObject | undefined>
   /** Stores an object without the limits of PutObject. Throws if there is no such bucket. */
   put(bucket: string, key: string, seed: S3Seed): Promise<void>
   /**
-   * Changes a stored object as somebody with write access could: ETag and checksums become those of the new bytes,
-   * unless `keepChecksums` (bytes that rot on the disk).
+   * Changes the current object as somebody with write access could: ETag and checksums become those of the new bytes,
+   * and where versioning is enabled it is a new version. With `keepChecksums` nothing but the bytes, metadata and
+   * headers changes (bytes that rot on the disk).
    */
   tamper(
     bucket: string,

@@ -1,54 +1,63 @@
 /**
  * An S3 inside the process, for tests: an HTTP server on a loopback port that is strict where Amazon S3 is strict
  * (signatures, aws-chunked framing, checksums, limits) and can be made to misbehave where a test needs it (faults,
- * tampering). It answers the operations of `S3Operation` in path style, with one account and one region, without
- * versions, ACLs or multipart uploads: those get 501 NotImplemented.
+ * tampering). It answers the operations of `S3Operation` in path style, with one account and one region; multipart
+ * uploads (UploadPartCopy too) and versions are among them, ACLs, tags, locks and the rest get 501 NotImplemented.
+ *
+ * Where it differs from S3: SSE-C headers are taken over http, and only compared, nothing is encrypted. A part of an
+ * upload that announced a checksum algorithm must always bring that checksum. GetObject with partNumber counts the
+ * parts 1, 2, 3, … whatever numbers they were uploaded with. The answer to a CompleteMultipartUpload is repeated for the
+ * latest 1,000 uploads, while the object or version that they made is there. ListObjectVersions has no delimiter.
  *
  *     const s3 = await startS3({ buckets: ['bucket'] })
  *     const client = new S3Client(s3.clientConfig)
  *     …
  *     await s3.close()
  */
-import { createHash } from 'node:crypto'
-import { once } from 'node:events'
+import { once, setMaxListeners } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
-import { readBody, release, retain } from './s3-body.js'
 import { isBucketName } from './s3-buckets.js'
-import { checksumOf } from './s3-checksums.js'
 import { createDispatch } from './s3-dispatch.js'
 import type { Settings } from './s3-exchange.js'
-import { sameChecksums } from './s3-faults.js'
-import { createStore, etagFrom, sortedKeys, type Entry } from './s3-store.js'
-import type { S3Credentials, S3Fault, S3Options, S3Request, S3Server, S3Tampering } from './s3-types.js'
+import { objectAccess } from './s3-access.js'
+import { createPacer } from './s3-pace.js'
+import { createStore, newBucket, sortedKeys } from './s3-store.js'
+import type { S3Credentials, S3Fault, S3Options, S3Request, S3Server } from './s3-types.js'
 
 const CREDENTIALS: S3Credentials = Object.freeze({
   accessKeyId: 'AKIAS3CSETESTING0000',
   secretAccessKey: 'a-fixed-secret-of-the-in-process-s3-server',
 })
-const MAX_READ_BYTES = 1024 ** 3
 
 /**
- * Starts a server on 127.0.0.1 and a free port. Rejects with a TypeError for a bucket name that S3 does not allow.
+ * Starts a server on 127.0.0.1 and a free port. Rejects with a TypeError for a bucket name that S3 does not allow and
+ * for a pace that is not over 0.
  * Large bodies lie in a private temporary directory (mode 0700) until `close`.
  */
 export async function startS3(options: S3Options = {}): Promise<S3Server> {
+  const ending = new AbortController()
+  setMaxListeners(0, ending.signal) // every wait is one
   const settings: Settings = {
     region: options.region ?? 'us-east-1',
     credentials: { ...(options.credentials ?? CREDENTIALS) },
     recordBodyBytes: options.recordBodyBytes ?? 1024 * 1024,
     etag: options.etag ?? 'md5',
     verifyPayload: options.verifyPayload ?? true,
+    pacer: createPacer(options.paceBytesPerSecond, ending.signal),
   }
-  const store = createStore({ directory: options.directory, memoryBytes: options.memoryBytes ?? 4 * 1024 * 1024 })
+  const store = createStore({
+    directory: options.directory,
+    memoryBytes: options.memoryBytes ?? 4 * 1024 * 1024,
+    discardBodies: options.discardBodies ?? false,
+  })
   for (const name of options.buckets ?? []) {
     if (!isBucketName(name)) throw new TypeError(`startS3: ${name} is not a bucket name that S3 allows`)
-    store.buckets.set(name, { name, created: new Date(), objects: new Map() })
+    store.buckets.set(name, newBucket(name))
   }
   const requests: S3Request[] = []
   const faults: S3Fault[] = []
   const hooks = new Set<(request: S3Request) => void | Promise<void>>()
-  const ending = new AbortController()
   const recordRequests = options.recordRequests ?? 10_000
   const dispatch = createDispatch({ settings, store, requests, recordRequests, faults, hooks, signal: ending.signal })
 
@@ -85,22 +94,6 @@ export async function startS3(options: S3Options = {}): Promise<S3Server> {
       await store.close()
     })())
 
-  const entryAt = (bucket: string, key: string): Entry | undefined => store.bucket(bucket).objects.get(key)
-  const bytesOf = async (entry: Entry): Promise<Uint8Array> => {
-    if (entry.body.size > MAX_READ_BYTES) throw new RangeError(`the object has ${entry.body.size} bytes, over 1 GiB`)
-    const body = retain(entry.body)
-    return readBody(body).finally(() => release(body))
-  }
-  const save = async (bucket: string, key: string, bytes: Uint8Array, rest: Omit<Entry, 'body' | 'lastModified'>) => {
-    const target = store.bucket(bucket)
-    const writer = await store.writer(bytes.length)
-    writer.write(Uint8Array.from(bytes))
-    const body = await writer.finish()
-    await store.set(target, key, { ...rest, body, lastModified: new Date() })
-  }
-  const etagOf = (bytes: Uint8Array): string =>
-    etagFrom(settings.etag === 'md5' ? createHash('md5').update(bytes).digest() : undefined)
-
   return {
     endpoint,
     clientConfig: { endpoint, region: settings.region, forcePathStyle: true, credentials: { ...settings.credentials } },
@@ -113,52 +106,8 @@ export async function startS3(options: S3Options = {}): Promise<S3Server> {
       return () => void hooks.delete(own)
     },
     keys: (bucket) => sortedKeys(store.bucket(bucket)),
-    async object(bucket, key) {
-      const entry = store.buckets.get(bucket)?.objects.get(key)
-      if (entry === undefined) return undefined
-      const { metadata, headers, etag, checksums, lastModified } = entry
-      const body = await bytesOf(entry)
-      return {
-        body,
-        size: body.length,
-        metadata: { ...metadata },
-        headers: { ...headers },
-        etag,
-        checksums: { ...checksums },
-        lastModified,
-      }
-    },
-    async put(bucket, key, seed) {
-      const bytes =
-        typeof seed.body === 'string' ? new TextEncoder().encode(seed.body) : (seed.body ?? new Uint8Array(0))
-      await save(bucket, key, bytes, {
-        etag: etagOf(bytes),
-        metadata: lowerCase(seed.metadata ?? {}),
-        headers: { 'content-type': 'binary/octet-stream', ...lowerCase(seed.headers ?? {}) },
-        checksums: settings.verifyPayload ? { crc64nvme: checksumOf('crc64nvme', bytes) } : {},
-      })
-    },
-    async tamper(bucket, key, change, { keepChecksums = false } = {}) {
-      const entry = entryAt(bucket, key)
-      if (entry === undefined) throw new Error(`tamper: there is no object ${key} in ${bucket}`)
-      const object: S3Tampering = {
-        body: await bytesOf(entry),
-        metadata: { ...entry.metadata },
-        headers: { ...entry.headers },
-      }
-      const { body, metadata, headers } = { ...object, ...(change(object) ?? object) }
-      await save(bucket, key, body, {
-        etag: keepChecksums ? entry.etag : etagOf(body),
-        metadata: lowerCase(metadata),
-        headers: lowerCase(headers),
-        checksums: keepChecksums ? entry.checksums : sameChecksums(entry.checksums, body),
-      })
-    },
+    ...objectAccess(store, settings),
     close,
     [Symbol.asyncDispose]: close,
   }
-}
-
-function lowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 }
