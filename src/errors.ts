@@ -33,8 +33,12 @@ export type CseErrorCode =
   | 'ERR_S3CSE_RANGE_REFUSED'
   /** The response is not an answer to the request: a range that was not asked for, a wrong length. */
   | 'ERR_S3CSE_RESPONSE_UNEXPECTED'
+  /** What is known of a multipart upload does not allow this part or this ending: unknown upload, other bytes, a gap. */
+  | 'ERR_S3CSE_UPLOAD_STATE'
   /** The temporary file for a verified read could not be made, written or read, or would exceed its limit. */
   | 'ERR_S3CSE_SPOOL'
+  /** The destination of a download, or the partial file beside it, could not be made, written, read or put in place; see `cause`. */
+  | 'ERR_S3CSE_FILE'
   /** KMS could not be asked or refused for a reason that is not about the object; see `cause`. */
   | 'ERR_S3CSE_KMS'
   /** Wrong key, changed bytes, swapped object: one error for all, with no cause. */

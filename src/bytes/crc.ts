@@ -82,3 +82,35 @@ function crcOf64(polynomialHigh: number, polynomialLow: number): () => RunningDi
 export const crc32: () => RunningDigest = crcOf32(0xedb88320)
 export const crc32c: () => RunningDigest = crcOf32(0x82f63b78)
 export const crc64nvme: () => RunningDigest = crcOf64(0x9a6c9329, 0xac4bc9b5)
+
+const polynomials: Readonly<Record<string, { readonly width: bigint; readonly polynomial: bigint }>> = {
+  CRC32: { width: 32n, polynomial: 0xedb88320n },
+  CRC32C: { width: 32n, polynomial: 0x82f63b78n },
+  CRC64NVME: { width: 64n, polynomial: 0x9a6c9329ac4bc9b5n },
+}
+
+/**
+ * The CRC of `first` followed by `second`, of which only the CRCs and the second's length in bytes are known. For a few
+ * values of an object, not for its bytes: BigInt is slow.
+ */
+export function combineCrc(algorithm: string, first: bigint, second: bigint, secondLength: number): bigint {
+  const found = polynomials[algorithm]
+  if (found === undefined) throw new TypeError(`${algorithm} cannot be combined`)
+  const { width, polynomial } = found
+  const one = 1n << (width - 1n)
+  // Reflected: the highest bit is the coefficient of x^0.
+  const multiply = (a: bigint, b: bigint): bigint => {
+    let product = 0n
+    for (let bit = one, factor = b; bit !== 0n; bit >>= 1n) {
+      if ((a & bit) !== 0n) product ^= factor
+      factor = (factor & 1n) === 1n ? (factor >> 1n) ^ polynomial : factor >> 1n
+    }
+    return product
+  }
+  let shift = one
+  for (let exponent = BigInt(secondLength) * 8n, power = one >> 1n; exponent > 0n; exponent >>= 1n) {
+    if ((exponent & 1n) === 1n) shift = multiply(shift, power)
+    power = multiply(power, power)
+  }
+  return multiply(first, shift) ^ second
+}

@@ -1,41 +1,49 @@
 import { runtime } from '#runtime'
 import { configError, CseError, DecryptionError } from '../errors.js'
-import type { Opener } from '../message/opener.js'
-import type { Sealer } from '../message/sealer.js'
-import type { GcmStream, MaybePromise } from '../runtime/runtime.js'
+import type { Opener, OpenerStream } from '../message/opener.js'
+import type { PositionalSealer, Sealer } from '../message/sealer.js'
+import type { GcmOpenStream, GcmStream, MaybePromise } from '../runtime/runtime.js'
 import { checkExtent, checkIv, GCM_MAX_LENGTH, GCM_TAG_LENGTH, messageClosed } from './gcm-blocks.js'
-import { positionalGcmWorks } from './gcm-self-test.js'
-import { positionalGcm, type GcmMessage } from './positional-gcm.js'
+import { hkdfSha512 } from './hkdf.js'
+import type { GcmWay } from './gcm-pieces.js'
+import { positionalGcmWay } from './gcm-self-test.js'
+import { positionalGcm, type GcmMessage, type PositionalGcmOptions } from './positional-gcm.js'
 
 export interface GcmSealerOptions extends GcmMessage {
   /**
    * The pieces will come in order, from 0 on: where the runtime has a streaming cipher, that is used. Default `false`:
-   * any order, where the runtime can do that (see `positionalGcmWorks`).
+   * any order, where the runtime can do that (see `positionalGcmWay`).
    */
   readonly ordered?: boolean
+  /** The key of the message, for `deriveKey` and `exportKey` of a sealer in any order; copied. */
+  readonly key?: Uint8Array
 }
+
+const DERIVED_KEY_LENGTH = 32
 
 /** The pieces of one message, in any order or in the one order that is left. */
 type Pieces = Pick<Sealer, 'ordered' | 'trailer' | 'destroy'> & {
   seal(offset: number, plaintext: Uint8Array): MaybePromise<Uint8Array>
+  readonly parts?: Pick<PositionalSealer, 'sealPiece' | 'sealAgain' | 'join'>
 }
 
 /**
  * Body and trailer of one AES-GCM message, ciphertext ‖ tag (NIST SP 800-38D section 7.1), with no header. Owns the Aes
  * from now on. Refuses (ERR_S3CSE_CONFIG) what would use a keystream or J0 twice: overlapping pieces, pieces after the
- * trailer, `sealWhole` twice or beside pieces. The `works` parameter is for tests.
+ * trailer, `sealWhole` twice or beside pieces. The `findWay` parameter is for tests.
  */
 export async function gcmSealer(
   options: GcmSealerOptions,
-  works: () => Promise<boolean> = positionalGcmWorks,
+  findWay: () => Promise<GcmWay | undefined> = positionalGcmWay,
 ): Promise<Sealer> {
   const { aes, ordered = false } = options
   checkIv(options.iv)
   const [iv, aad] = [Uint8Array.from(options.iv), Uint8Array.from(options.aad)]
+  const key = options.key === undefined ? undefined : Uint8Array.from(options.key)
   const begin = aes.gcmStream?.bind(aes, iv, aad)
   const message = { aes, iv, aad }
-  const positional = ordered && begin !== undefined ? false : await works()
-  const pieces = positional ? anyOrder(message) : inOrder(begin)
+  const way = ordered && begin !== undefined ? undefined : await findWay()
+  const pieces = way === undefined ? inOrder(begin) : anyOrder({ ...message, way })
   let used: 'pieces' | 'whole' | undefined
   let closed = false
 
@@ -46,13 +54,18 @@ export async function gcmSealer(
     }
     used = as
   }
-  return {
+  const sealer: Sealer = {
     header: new Uint8Array(0),
+    trailerLength: GCM_TAG_LENGTH,
     alignment: 1,
     ordered: pieces.ordered,
     sealedLength(plaintextLength) {
       checkExtent(0, plaintextLength)
       return plaintextLength + GCM_TAG_LENGTH
+    },
+    sealedOffset(offset) {
+      checkExtent(offset, 0)
+      return offset
     },
     seal(offset, plaintext) {
       use('pieces')
@@ -71,11 +84,44 @@ export async function gcmSealer(
       closed = true
       pieces.destroy()
       aes.destroy()
+      key?.fill(0)
     },
   }
+  const { parts } = pieces
+  if (parts === undefined || key === undefined) return sealer
+  const checked = (): Uint8Array => {
+    if (closed) throw messageClosed()
+    return key
+  }
+  const positionalSealer: PositionalSealer = {
+    ...sealer,
+    ordered: false,
+    async sealPiece(offset, plaintext, last, into) {
+      use('pieces')
+      return parts.sealPiece(offset, plaintext, last, into)
+    },
+    async sealAgain(offset, plaintext, last, into) {
+      use('pieces')
+      return parts.sealAgain(offset, plaintext, last, into)
+    },
+    async join(offset, length, state) {
+      use('pieces')
+      return parts.join(offset, length, state)
+    },
+    async deriveKey(salt, info) {
+      const hkdf = await hkdfSha512({ salt, inputKey: checked() })
+      try {
+        return await hkdf.expand(new TextEncoder().encode(info), DERIVED_KEY_LENGTH)
+      } finally {
+        hkdf.destroy()
+      }
+    },
+    exportKey: () => Uint8Array.from(checked()),
+  }
+  return positionalSealer
 }
 
-function anyOrder(options: GcmMessage): Pieces {
+function anyOrder(options: PositionalGcmOptions): Pieces {
   const message = positionalGcm(options)
   return {
     ordered: false,
@@ -84,6 +130,18 @@ function anyOrder(options: GcmMessage): Pieces {
       await message.join(offset, plaintext.length, state)
       state.fill(0)
       return ciphertext
+    },
+    parts: {
+      async sealPiece(offset, plaintext, _last, into) {
+        const { ciphertext, state } = await message.seal(offset, plaintext, into)
+        await message.join(offset, plaintext.length, state)
+        return { sealed: ciphertext, state }
+      },
+      async sealAgain(offset, plaintext, _last, into) {
+        const { ciphertext, state } = await message.sealAgain(offset, plaintext, into)
+        return { sealed: ciphertext, state }
+      },
+      join: (offset, length, state) => message.join(offset, length, state),
     },
     trailer: (length) => message.tag(length),
     destroy: () => message.destroy(),
@@ -126,25 +184,35 @@ function inOrder(begin: (() => GcmStream) | undefined): Pieces {
 export function gcmOpener(options: GcmMessage): Opener {
   const { aes } = options
   const [iv, aad] = [Uint8Array.from(options.iv), Uint8Array.from(options.aad)]
-  const message = positionalGcm({ aes, iv, aad })
+  // What is sealed here was sealed before, for `absorbPlaintext`: in the way that works wherever reading does.
+  const message = positionalGcm({ aes, iv, aad, way: 'two-pass' })
   return {
     headerLength: 0,
     trailerLength: GCM_TAG_LENGTH,
     authentication: 'whole',
     alignment: 16,
     plaintextLength: gcmPlaintextLength,
-    extent: (start, end) => ({ start: start - (start % 16), end }),
+    extent: (start, end) => ({ start: start - (start % 16), end, offset: start - (start % 16) }),
     openWhole(sealed) {
       gcmPlaintextLength(sealed.length)
       const plaintext = aes.gcmDecrypt(iv, aad, sealed)
       return plaintext instanceof Promise ? plaintext.then(authentic) : authentic(plaintext)
     },
-    open: (sealedOffset, sealed) => message.open(sealedOffset, sealed),
+    open: (sealedOffset, sealed, _last, into) => message.open(sealedOffset, sealed, into),
     async absorb(sealedOffset, sealed) {
       const state = await message.hash(sealedOffset, sealed)
       await message.join(sealedOffset, sealed.length, state)
       return state
     },
+    hash: (sealedOffset, sealed) => message.hash(sealedOffset, sealed),
+    join: (sealedOffset, length, state) => message.join(sealedOffset, length, state),
+    async absorbPlaintext(offset, plaintext) {
+      const { ciphertext, state } = await message.sealAgain(offset, plaintext)
+      ciphertext.fill(0)
+      await message.join(offset, plaintext.length, state)
+      return state
+    },
+    ...(aes.gcmOpenStream === undefined ? {} : { stream: () => openStream(aes.gcmOpenStream?.(iv, aad)) }),
     async matches(state, sealedOffset, sealed) {
       const found = await message.hash(sealedOffset, sealed)
       const equal = runtime.equal(state, found)
@@ -163,6 +231,16 @@ export function gcmOpener(options: GcmMessage): Opener {
     destroy() {
       message.destroy()
       aes.destroy()
+    },
+  }
+}
+
+function openStream(stream: GcmOpenStream | undefined): OpenerStream {
+  if (stream === undefined) throw messageClosed()
+  return {
+    update: (sealed) => stream.update(sealed),
+    final(tag) {
+      if (!stream.final(tag)) throw new DecryptionError()
     },
   }
 }

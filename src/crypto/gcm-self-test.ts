@@ -1,23 +1,33 @@
 import { runtime } from '#runtime'
 import type { Aes } from '../runtime/runtime.js'
+import type { GcmWay } from './gcm-pieces.js'
 import { positionalGcm } from './positional-gcm.js'
 
-let answer: Promise<boolean> | undefined
+let answer: Promise<GcmWay | undefined> | undefined
 
-/** Whether this runtime's GCM can seal a message in pieces. Tried once, at the first call. */
-export function positionalGcmWorks(): Promise<boolean> {
+/** How this runtime can seal a message in pieces; `undefined` if it cannot. Tried once, at the first call. */
+export function positionalGcmWay(): Promise<GcmWay | undefined> {
   return (answer ??= (async () => testPositionalGcm(await runtime.aes(new Uint8Array(32).fill(0x5a))))())
 }
 
 /**
  * Seals two pieces, the later one first, and hashes the whole, against the one-shot cipher. A runtime may refuse IVs
- * that are not 12 bytes long (FIPS) or compute something else with them: `false` for both.
+ * that are not 12 bytes long (FIPS) or compute something else with them: then the other way is tried. Takes the Aes over.
  */
-export async function testPositionalGcm(aes: Aes): Promise<boolean> {
+export async function testPositionalGcm(aes: Aes): Promise<GcmWay | undefined> {
+  try {
+    for (const way of ['one-pass', 'two-pass'] as const) if (await works(aes, way)) return way
+    return undefined
+  } finally {
+    aes.destroy()
+  }
+}
+
+async function works(aes: Aes, way: GcmWay): Promise<boolean> {
   const iv = new Uint8Array(12).fill(1)
   const aad = Uint8Array.of(0, 0x73)
   const plaintext = Uint8Array.from({ length: 53 }, (_, i) => i)
-  const sealing = positionalGcm({ aes, iv, aad })
+  const sealing = positionalGcm({ aes, iv, aad, way })
   const hashing = positionalGcm({ aes, iv, aad })
   try {
     const expected = await aes.gcmEncrypt(iv, aad, plaintext)
@@ -39,6 +49,5 @@ export async function testPositionalGcm(aes: Aes): Promise<boolean> {
   } finally {
     sealing.destroy()
     hashing.destroy()
-    aes.destroy()
   }
 }

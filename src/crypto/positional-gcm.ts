@@ -8,16 +8,8 @@
 
 import { configError, type CseError } from '../errors.js'
 import type { Aes } from '../runtime/runtime.js'
-import {
-  blocks,
-  checkExtent,
-  checkIv,
-  counterBlock,
-  ivFor,
-  lengthBlock,
-  messageClosed,
-  withLead,
-} from './gcm-blocks.js'
+import { blocks, checkExtent, checkIv, counterBlock, lengthBlock, messageClosed, withLead } from './gcm-blocks.js'
+import { gcmPieces, type GcmWay, type SealedPiece, type Secrets } from './gcm-pieces.js'
 import { element, fromBytes, inverse, isZero, multiply, power, toBytes, xor, type Element } from './field.js'
 import { runs, type Run } from './runs.js'
 
@@ -29,9 +21,9 @@ export interface GcmMessage {
   readonly aad: Uint8Array
 }
 
-export interface SealedPiece {
-  readonly ciphertext: Uint8Array
-  readonly state: Uint8Array
+export interface PositionalGcmOptions extends GcmMessage {
+  /** Of sealing. Default 'one-pass'. */
+  readonly way?: GcmWay
 }
 
 /**
@@ -41,11 +33,16 @@ export interface SealedPiece {
  */
 export interface PositionalGcm {
   /** Each byte is sealed once: an overlap with what was sealed or joined is refused (ERR_S3CSE_CONFIG). Joins nothing. */
-  seal(offset: number, plaintext: Uint8Array): Promise<SealedPiece>
+  seal(offset: number, plaintext: Uint8Array, into?: Uint8Array): Promise<SealedPiece>
+  /**
+   * The same, whether the bytes were sealed before or not, also after the tag. The ciphertext may leave the process
+   * only if its state is that of the piece that stands there.
+   */
+  sealAgain(offset: number, plaintext: Uint8Array, into?: Uint8Array): Promise<SealedPiece>
   /** The state of a piece of ciphertext, without decrypting it. Joins nothing. */
   hash(offset: number, ciphertext: Uint8Array): Promise<Uint8Array>
   /** Decrypts without authenticating (CTR). */
-  open(offset: number, ciphertext: Uint8Array): Promise<Uint8Array>
+  open(offset: number, ciphertext: Uint8Array, into?: Uint8Array): Promise<Uint8Array>
   /** Takes a piece into the tag, in any order, each byte once. */
   join(offset: number, length: number, state: Uint8Array): Promise<void>
   /** Whether the joined pieces are exactly [0, length). */
@@ -56,17 +53,9 @@ export interface PositionalGcm {
   destroy(): void
 }
 
-interface Secrets {
-  readonly h: Element
-  readonly hInverse: Element
-  /** E(J0): masks the tag. */
-  readonly mask: Element
-}
-
-const NOTHING = new Uint8Array(0)
-
 /** Nothing is computed before the first call that needs it. */
-export function positionalGcm({ aes, iv: givenIv, aad: givenAad }: GcmMessage): PositionalGcm {
+export function positionalGcm(options: PositionalGcmOptions): PositionalGcm {
+  const { aes, iv: givenIv, aad: givenAad, way = 'one-pass' } = options
   checkIv(givenIv)
   const iv = Uint8Array.from(givenIv)
   const aad = Uint8Array.from(givenAad)
@@ -91,6 +80,7 @@ export function positionalGcm({ aes, iv: givenIv, aad: givenAad }: GcmMessage): 
     if (tagged !== undefined) throw configError('The message has its tag: no piece may be added any more.')
   }
   const prepared = (): Promise<Secrets> => (secrets ??= prepare())
+  const pieces = gcmPieces({ aes, iv, way, secrets: prepared, checkAlive })
   const prepare = async (): Promise<Secrets> => {
     const h = fromBytes(await aes.block(new Uint8Array(16)))
     const mask = fromBytes(await aes.block(counterBlock(iv, 1)))
@@ -109,69 +99,41 @@ export function positionalGcm({ aes, iv: givenIv, aad: givenAad }: GcmMessage): 
     }
     return lastPower.value
   }
-  /** Section 7.1 of the standard backwards: from a tag under `mask` to the hash with its length block added. */
-  const unmask = (tag: Element, mask: Element, hInverse: Element): Element => multiply(xor(tag, mask), hInverse)
-
-  /** GHASH of `data`, taken as AAD with no plaintext, and with the length block that `data` has as ciphertext. */
-  const ghash = async (data: Uint8Array): Promise<Element> => {
-    const { hInverse, mask } = await prepared()
-    const tag = await aes.gcmEncrypt(iv, data, NOTHING)
-    checkAlive()
-    // The length stands in the AAD's half; it is moved to the ciphertext's.
-    const hashed = xor(unmask(fromBytes(tag), mask, hInverse), lengthBlock(data.length, data.length))
-    tag.fill(0)
-    return hashed
-  }
-
   const computeTag = async (length: number): Promise<Uint8Array> => {
     const { h, mask } = await prepared()
-    const start = aad.length === 0 ? element() : xor(await ghash(aad), lengthBlock(0, aad.length))
+    const start = aad.length === 0 ? element() : xor(await pieces.ghash(aad), lengthBlock(0, aad.length))
     checkAlive()
     const y = xor(multiply(start, power(h, blocks(length))), joined.list[0]?.value ?? element())
     return toBytes(xor(multiply(xor(y, lengthBlock(aad.length, length)), h), mask))
   }
 
   return {
-    async seal(offset, plaintext) {
+    async seal(offset, plaintext, into) {
       checkGrowing()
       checkExtent(offset, plaintext.length)
       if (plaintext.length === 0) return { ciphertext: new Uint8Array(0), state: new Uint8Array(16) }
       // Before anything is awaited: of two calls for one place the second must not get to the cipher.
       const end = offset + plaintext.length
       if (joined.overlaps(offset, end) || !claimed.add(offset, end, undefined)) throw twice(offset, end)
-      const { h, hInverse } = await prepared()
-      const start = counterBlock(iv, 1 + Math.floor(offset / 16))
-      const mask = fromBytes(await aes.block(start))
-      const lead = offset % 16
-      const input = withLead(lead, plaintext)
-      const sealed = await aes.gcmEncrypt(ivFor(fromBytes(start), hInverse), NOTHING, input)
+      return pieces.seal(offset, plaintext, into)
+    },
+    async sealAgain(offset, plaintext, into) {
       checkAlive()
-      const length = input.length
-      let state = unmask(fromBytes(sealed, length), mask, hInverse)
-      if (lead > 0) {
-        input.fill(0)
-        const dummies = fromBytes(sealed.subarray(0, lead))
-        state = xor(state, multiply(dummies, power(h, blocks(length))))
-      }
-      // The leading dummies are keystream of other bytes, the tag is masked with it.
-      sealed.fill(0, 0, lead)
-      sealed.fill(0, length)
-      return { ciphertext: sealed.subarray(lead, length), state: toBytes(state) }
+      checkExtent(offset, plaintext.length)
+      if (plaintext.length === 0) return { ciphertext: new Uint8Array(0), state: new Uint8Array(16) }
+      return pieces.seal(offset, plaintext, into)
     },
     async hash(offset, ciphertext) {
       checkAlive()
       checkExtent(offset, ciphertext.length)
       if (ciphertext.length === 0) return new Uint8Array(16)
-      return toBytes(await ghash(withLead(offset % 16, ciphertext)))
+      return toBytes(await pieces.ghash(withLead(offset % 16, ciphertext)))
     },
-    async open(offset, ciphertext) {
+    async open(offset, ciphertext, into) {
       checkAlive()
       checkExtent(offset, ciphertext.length)
       if (ciphertext.length === 0) return new Uint8Array(0)
-      const lead = offset % 16
-      const output = await aes.ctr(counterBlock(iv, 2 + Math.floor(offset / 16)), withLead(lead, ciphertext))
-      output.fill(0, 0, lead)
-      return output.subarray(lead)
+      return pieces.crypt(offset, ciphertext, into)
     },
     async join(offset, length, state) {
       checkGrowing()

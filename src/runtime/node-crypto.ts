@@ -12,7 +12,7 @@ import {
 } from 'node:crypto'
 import { checkAesKey, checkBlock, checkCounter, keyDestroyed, TAG_LENGTH } from './aes-checks.js'
 import { nodeRsaPrivateKey, nodeRsaPublicKey } from './node-rsa.js'
-import type { Aes, GcmStream, Runtime } from './runtime.js'
+import type { Aes, GcmOpenStream, GcmStream, Runtime } from './runtime.js'
 import { exportSecretCryptoKey, isCryptoKey } from './web-keys.js'
 
 /** What one call of a native cipher takes: larger results cost a page fault for every page of a fresh buffer. */
@@ -92,9 +92,9 @@ function aes(rawKey: Uint8Array): Aes {
       ecb ??= createCipheriv(`aes-${bits}-ecb`, key, null).setAutoPadding(false)
       return plain(ecb.update(input))
     },
-    gcmEncrypt(iv, aad, plaintext) {
+    gcmEncrypt(iv, aad, plaintext, into) {
       const cipher = encryptor(iv, aad)
-      const output = allocate(plaintext.length + TAG_LENGTH)
+      const output = into ?? allocate(plaintext.length + TAG_LENGTH)
       transformInto(output, cipher, plaintext)
       cipher.final()
       output.set(cipher.getAuthTag(), plaintext.length)
@@ -116,16 +116,40 @@ function aes(rawKey: Uint8Array): Aes {
         return undefined
       }
     },
-    ctr(counter, data) {
+    ctr(counter, data, into) {
       checkAlive()
       checkCounter(counter, data.length)
-      return transform(createCipheriv(`aes-${bits}-ctr`, key, counter), data)
+      const cipher = createCipheriv(`aes-${bits}-ctr`, key, counter)
+      if (into === undefined) return transform(cipher, data)
+      transformInto(into, cipher, data)
+      return into
     },
     gcmStream: (iv, aad) => gcmStream(encryptor(iv, aad)),
+    gcmOpenStream(iv, aad) {
+      checkAlive()
+      const decipher = createDecipheriv(gcm, key, iv, GCM_OPTIONS)
+      if (aad.length > 0) decipher.setAAD(aad)
+      return gcmOpenStream(decipher)
+    },
     destroy() {
       destroyed = true
       key.fill(0)
       ecb = undefined
+    },
+  }
+}
+
+function gcmOpenStream(decipher: DecipherGCM): GcmOpenStream {
+  return {
+    update: (ciphertext) => transform(decipher, ciphertext),
+    final(tag) {
+      decipher.setAuthTag(tag)
+      try {
+        decipher.final()
+        return true
+      } catch {
+        return false
+      }
     },
   }
 }

@@ -1,5 +1,5 @@
 import { fstat, stat } from 'node:fs'
-import { Readable } from 'node:stream'
+import { finished, Readable } from 'node:stream'
 import { promisify } from 'node:util'
 
 import { configError } from '../errors.js'
@@ -8,6 +8,9 @@ import { isAsyncIterable, isBlob, chunkEncoder, isWebStream, sourceOfWeb, webStr
 
 /** What an upload or a plaintext stream may hold ahead of its reader, in bytes. */
 const HIGH_WATER_MARK = 64 * 1024
+
+/** After how many bytes everything else in the process gets its turn. */
+const PAUSE_AFTER = 4 * 1024 * 1024
 
 const fileStat = promisify(stat)
 const descriptorStat = promisify(fstat)
@@ -27,26 +30,66 @@ function ignore(): void {
   // An error is reported by next(); without a listener Node would end the process.
 }
 
+/**
+ * By 'data' events: the stream's own iterator joins all that is buffered into one chunk, which is one copy more, and
+ * chunks of more than 64 KiB cost whoever makes others of them more than their bytes (see `SLICE` in node-crypto.ts).
+ */
 function sourceOfReadable(stream: Readable): ByteSource {
   // It would give nothing more, and an empty object would be stored for it.
   if (stream.readableEnded) throw configError('Body is a stream that was read to its end already')
   stream.on('error', ignore)
-  let iterator: AsyncIterator<unknown> | undefined
-  let finished = false
   const chunks = chunkEncoder()
+  /** One at most, unless the stream goes on when it is told to pause. */
+  const queue: Uint8Array[] = []
+  let started = false
+  let outcome: { readonly error: Error | undefined } | undefined
+  let waiting: { resolve(chunk: Uint8Array | undefined): void; reject(error: Error): void } | undefined
+
+  function end(error: Error | undefined): void {
+    if (outcome !== undefined) return
+    outcome = { error }
+    stream.off('data', take)
+    const last = error === undefined ? chunks.end() : undefined
+    if (error !== undefined) queue.length = 0
+    if (last !== undefined) queue.push(last)
+    if (error === undefined) waiting?.resolve(queue.shift())
+    else waiting?.reject(error)
+    waiting = undefined
+  }
+  function take(item: unknown): void {
+    // What was buffered still comes; an error or an early end is reported instead.
+    if (stream.destroyed) return
+    stream.pause()
+    try {
+      const chunk = chunks.encode(item)
+      if (chunk.length > 0) queue.push(chunk)
+    } catch (error) {
+      end(error as Error)
+      return
+    }
+    if (waiting === undefined) return
+    if (queue.length === 0) {
+      stream.resume()
+      return
+    }
+    waiting.resolve(queue.shift())
+    waiting = undefined
+  }
   return {
-    async next() {
-      iterator ??= stream[Symbol.asyncIterator]()
-      for (;;) {
-        if (finished) return undefined
-        const result = await iterator.next()
-        if (result.done === true) {
-          finished = true
-          return chunks.end()
-        }
-        const chunk = chunks.encode(result.value)
-        if (chunk.length > 0) return chunk
+    next() {
+      if (queue.length > 0) return Promise.resolve(queue.shift())
+      if (outcome !== undefined) {
+        return outcome.error === undefined ? Promise.resolve(undefined) : Promise.reject(outcome.error)
       }
+      return new Promise((resolve, reject) => {
+        waiting = { resolve, reject }
+        if (!started) {
+          started = true
+          finished(stream, { writable: false }, (error) => end(error ?? undefined))
+          stream.on('data', take)
+        }
+        stream.resume()
+      })
     },
     cancel(error) {
       stream.destroy(error)
@@ -55,15 +98,25 @@ function sourceOfReadable(stream: Readable): ByteSource {
 }
 
 function toReadable(source: ByteSource): Readable {
+  let sincePause = 0
+  const give = (chunk: Uint8Array | undefined): void => {
+    if (stream.destroyed) return
+    sincePause += chunk?.length ?? 0
+    stream.push(chunk ?? null)
+  }
+  const pull = (): void => {
+    source.next().then(give, (error: unknown) => stream.destroy(error as Error))
+  }
   const stream = new Readable({
     highWaterMark: HIGH_WATER_MARK,
     read() {
-      source.next().then(
-        (chunk) => {
-          if (!stream.destroyed) stream.push(chunk ?? null)
-        },
-        (error: unknown) => stream.destroy(error as Error),
-      )
+      if (sincePause < PAUSE_AFTER) {
+        pull()
+        return
+      }
+      // Where the source has all its bytes and the sink takes them all, nothing else would get its turn until the end.
+      sincePause = 0
+      setImmediate(pull)
     },
     destroy(error, callback) {
       source.cancel(error ?? undefined)

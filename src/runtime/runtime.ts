@@ -10,14 +10,16 @@ export type MaybePromise<T> = T | Promise<T>
 export interface Aes {
   /** AES of one block of 16 bytes (ECB, no padding): the `E` of NIST SP 800-38D. */
   block(input: Uint8Array): MaybePromise<Uint8Array>
-  /** One-shot AES-GCM with a 16-byte tag, SP 800-38D section 7.1; `iv` of any length that the runtime takes. Returns ciphertext ‖ tag. */
-  gcmEncrypt(iv: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): MaybePromise<Uint8Array>
+  /** One-shot AES-GCM with a 16-byte tag, SP 800-38D section 7.1; `iv` of any length that the runtime takes. Returns ciphertext ‖ tag, in `into` if that is given (exactly as long). */
+  gcmEncrypt(iv: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, into?: Uint8Array): MaybePromise<Uint8Array>
   /** The reverse, of ciphertext ‖ tag. `undefined` if the tag does not fit; nothing of the plaintext is returned then. */
   gcmDecrypt(iv: Uint8Array, aad: Uint8Array, sealed: Uint8Array): MaybePromise<Uint8Array | undefined>
-  /** AES-CTR from a 16-byte counter block whose last 32 bits count. Returns as many bytes as `data` has. */
-  ctr(counter: Uint8Array, data: Uint8Array): MaybePromise<Uint8Array>
+  /** AES-CTR from a 16-byte counter block whose last 32 bits count. Returns as many bytes as `data` has, in `into` if that is given (exactly as long, not overlapping). */
+  ctr(counter: Uint8Array, data: Uint8Array, into?: Uint8Array): MaybePromise<Uint8Array>
   /** One GCM message in order, where the runtime has a streaming cipher. */
   gcmStream?(iv: Uint8Array, aad: Uint8Array): GcmStream
+  /** The reverse: one GCM message in order. What `update` gives is unverified until `final` has answered. */
+  gcmOpenStream?(iv: Uint8Array, aad: Uint8Array): GcmOpenStream
   /** Forgets the key (best effort: the runtime may hold copies). */
   destroy(): void
 }
@@ -27,6 +29,13 @@ export interface GcmStream {
   update(plaintext: Uint8Array): Uint8Array
   /** The 16-byte tag; nothing may follow. */
   final(): Uint8Array
+}
+
+/** Decrypts one GCM message in order. */
+export interface GcmOpenStream {
+  update(ciphertext: Uint8Array): Uint8Array
+  /** Whether the 16-byte tag is the message's; nothing may follow. */
+  final(tag: Uint8Array): boolean
 }
 
 /** An RSA key as users have it: PEM text, DER bytes (SPKI or PKCS#8; on Node also PKCS#1), a KeyObject, a CryptoKey. */
@@ -67,6 +76,43 @@ export interface Spool {
   close(): Promise<void>
 }
 
+/** A file that is written and read at any place. Errors are ERR_S3CSE_FILE, with the system's as `cause`. */
+export interface OpenFile {
+  /** All of `data` at `offset`, in bytes. */
+  write(offset: number, data: Uint8Array): Promise<void>
+  /** Exactly `into.length` bytes at `offset`. */
+  read(offset: number, into: Uint8Array): Promise<void>
+  size(): Promise<number>
+  truncate(length: number): Promise<void>
+  /** Resolves when what was written is on the disk. */
+  sync(): Promise<void>
+}
+
+/** A private file (mode 0600) beside the place that it is for. Exactly one of the last three ends it. */
+export interface PartialFile extends OpenFile {
+  /** Puts it in place, whole and at once: what stood there is replaced. If that fails it has to be removed. */
+  publish(): Promise<void>
+  /** Closes it, and leaves it to a later `claim`. */
+  leave(): Promise<void>
+  /** Idempotent. */
+  remove(): Promise<void>
+}
+
+/** The path of a file that is to be made or replaced. */
+export interface FilePlace {
+  readonly path: string
+  create(): Promise<PartialFile>
+  /** A partial file for this place that was left, or whose process is gone; nobody else gets it then. */
+  claim(): Promise<PartialFile | undefined>
+}
+
+export interface Files {
+  /** Rejects with ERR_S3CSE_FILE unless a regular file can be put there. A symbolic link is replaced, not followed. */
+  place(path: string | URL): Promise<FilePlace>
+  /** `undefined` unless the value is a FileHandle of node:fs/promises. It is never closed here. */
+  openFile(value: unknown): OpenFile | undefined
+}
+
 export interface Runtime {
   readonly name: 'node' | 'browser'
   randomBytes(length: number): Uint8Array
@@ -93,4 +139,6 @@ export interface Runtime {
   streamKind(body: unknown): 'node' | 'web' | undefined
   /** Absent where there is no disk. */
   readonly createSpool?: (directory: string | undefined) => Promise<Spool>
+  /** Absent where there are none. */
+  readonly files?: Files
 }

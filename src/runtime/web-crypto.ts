@@ -83,8 +83,12 @@ async function aes(key: Uint8Array): Promise<Aes> {
       checkBlock(input)
       return ctr(input, ZERO_BLOCK)
     },
-    gcmEncrypt: async (iv, aad, plaintext) =>
-      new Uint8Array(await subtle().encrypt(parameters(iv, aad), alive().gcm, webBytes(plaintext))),
+    async gcmEncrypt(iv, aad, plaintext, into) {
+      const output = new Uint8Array(await subtle().encrypt(parameters(iv, aad), alive().gcm, webBytes(plaintext)))
+      if (into === undefined) return output
+      into.set(output)
+      return into
+    },
     async gcmDecrypt(iv, aad, sealed) {
       const { gcm } = alive()
       try {
@@ -94,9 +98,12 @@ async function aes(key: Uint8Array): Promise<Aes> {
         throw error
       }
     },
-    async ctr(counter, data) {
+    async ctr(counter, data, into) {
       checkCounter(counter, data.length)
-      return ctr(counter, data)
+      const output = await ctr(counter, data)
+      if (into === undefined) return output
+      into.set(output)
+      return into
     },
     destroy() {
       keys = undefined

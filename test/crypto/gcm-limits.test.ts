@@ -25,21 +25,23 @@ test('the limit is 2^32 - 2 blocks', () => {
 
 for (const [name, { aes }] of RUNTIMES) {
   describe(`the longest message on ${name}`, () => {
-    test('its last block is sealed and opened under the last counter; one byte more is refused', async () => {
-      const message = positionalGcm({ aes: await aes(key), iv, aad })
-      const place = GCM_MAX_LENGTH - 16
-      const { ciphertext } = await message.seal(place, new Uint8Array(15))
-      assert.deepEqual(ciphertext, lastKeystream.slice(0, 15))
-      const last = await message.seal(GCM_MAX_LENGTH - 1, new Uint8Array(1))
-      assert.deepEqual(last.ciphertext, lastKeystream.slice(15))
-      assert.deepEqual(await message.open(place, lastKeystream), new Uint8Array(16))
-      await assert.rejects(message.seal(GCM_MAX_LENGTH, pattern(1)), tooLarge)
-      await assert.rejects(message.seal(place, pattern(17)), tooLarge)
-      await assert.rejects(message.open(place, pattern(17)), tooLarge)
-      await assert.rejects(message.hash(place, pattern(17)), tooLarge)
-      await assert.rejects(message.join(0, GCM_MAX_LENGTH + 1, new Uint8Array(16)), tooLarge)
-      await assert.rejects(message.tag(GCM_MAX_LENGTH + 1), tooLarge)
-    })
+    for (const way of ['one-pass', 'two-pass'] as const)
+      test(`its last block is sealed in ${way} and opened under the last counter; one byte more is refused`, async () => {
+        const message = positionalGcm({ aes: await aes(key), iv, aad, way })
+        const place = GCM_MAX_LENGTH - 16
+        const { ciphertext } = await message.seal(place, new Uint8Array(15))
+        assert.deepEqual(ciphertext, lastKeystream.slice(0, 15))
+        const last = await message.seal(GCM_MAX_LENGTH - 1, new Uint8Array(1))
+        assert.deepEqual(last.ciphertext, lastKeystream.slice(15))
+        assert.deepEqual(await message.open(place, lastKeystream), new Uint8Array(16))
+        await assert.rejects(message.seal(GCM_MAX_LENGTH, pattern(1)), tooLarge)
+        await assert.rejects(message.seal(place, pattern(17)), tooLarge)
+        await assert.rejects(message.sealAgain(place, pattern(17)), tooLarge)
+        await assert.rejects(message.open(place, pattern(17)), tooLarge)
+        await assert.rejects(message.hash(place, pattern(17)), tooLarge)
+        await assert.rejects(message.join(0, GCM_MAX_LENGTH + 1, new Uint8Array(16)), tooLarge)
+        await assert.rejects(message.tag(GCM_MAX_LENGTH + 1), tooLarge)
+      })
 
     test('its tag, with ciphertext of zeros between the first block and the last', async () => {
       const cipher = await aes(key)

@@ -131,6 +131,7 @@ describe('positional GCM keeps its secrets', () => {
       message.destroy()
       const closed = code('ERR_S3CSE_CONFIG', /closed/)
       await assert.rejects(message.seal(64, data), closed)
+      await assert.rejects(message.sealAgain(0, data), closed)
       await assert.rejects(message.hash(0, data), closed)
       await assert.rejects(message.open(0, data), closed)
       await assert.rejects(message.join(64, 1, new Uint8Array(16)), closed)
@@ -140,23 +141,28 @@ describe('positional GCM keeps its secrets', () => {
     }
   })
 
-  test('what is under way when it is destroyed fails', async () => {
-    const cipher = await aes(key)
-    const slow = withMethods(cipher, {
-      gcmEncrypt: async (...parameters) => {
-        await new Promise(setImmediate)
-        return cipher.gcmEncrypt(...parameters)
-      },
+  for (const way of ['one-pass', 'two-pass'] as const)
+    test(`what is under way when it is destroyed fails, sealing in ${way}`, async () => {
+      const cipher = await aes(key)
+      const slow = withMethods(cipher, {
+        gcmEncrypt: async (...parameters) => {
+          await new Promise(setImmediate)
+          return cipher.gcmEncrypt(...parameters)
+        },
+        ctr: async (...parameters) => {
+          await new Promise(setImmediate)
+          return cipher.ctr(...parameters)
+        },
+      })
+      const message = positionalGcm({ aes: slow, iv, aad, way })
+      await message.hash(0, pattern(1))
+      const pending = [message.seal(0, pattern(20)), message.hash(0, pattern(20))]
+      const settled = Promise.allSettled(pending)
+      await Promise.resolve()
+      message.destroy()
+      for (const result of await settled) {
+        assert.equal(result.status, 'rejected')
+        code('ERR_S3CSE_CONFIG', /closed/)(result.reason)
+      }
     })
-    const message = positionalGcm({ aes: slow, iv, aad })
-    await message.hash(0, pattern(1))
-    const pending = [message.seal(0, pattern(20)), message.hash(0, pattern(20))]
-    const settled = Promise.allSettled(pending)
-    await Promise.resolve()
-    message.destroy()
-    for (const result of await settled) {
-      assert.equal(result.status, 'rejected')
-      code('ERR_S3CSE_CONFIG', /closed/)(result.reason)
-    }
-  })
 })

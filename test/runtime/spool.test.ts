@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, it } from 'node:test'
 
 import { createSpool } from '../../src/runtime/node-spool.js'
 import { code } from '../support/errors.js'
+import { pattern } from '../support/world.js'
 
 let directory: string
 beforeEach(async () => {
@@ -44,6 +45,17 @@ describe('spool', () => {
     await spool.read(1, into)
     assert.deepEqual(into, Uint8Array.of(2, 3, 4))
     await assert.rejects(spool.read(4, into), code('ERR_S3CSE_SPOOL', /read/))
+    await spool.close()
+  })
+
+  it('gives back what is longer than one write to the system', async () => {
+    const spool = await createSpool(directory)
+    const bytes = pattern(1_000_003)
+    await spool.write(bytes.subarray(0, 1))
+    await spool.write(bytes.subarray(1))
+    const into = new Uint8Array(bytes.length)
+    await spool.read(0, into)
+    assert.ok(bytes.equals(into))
     await spool.close()
   })
 

@@ -175,6 +175,71 @@ describe('source', () => {
     assert.ok(endless.destroyed)
   })
 
+  it('gives the chunks of a Readable as they come, without joining them, and asks for no more than is wanted', async () => {
+    let made = 0
+    const stream = new Readable({
+      highWaterMark: 100,
+      read() {
+        this.push(made < 50 ? Uint8Array.of(made++) : null)
+      },
+    })
+    stream.pause()
+    const source = node.source(stream)
+    await new Promise(setImmediate)
+    assert.equal(made, 0)
+    assert.deepEqual(await source.next(), Buffer.of(0))
+    await new Promise(setImmediate)
+    assert.ok(stream.readableLength > 1, 'nothing was buffered that could be joined')
+    for (let i = 1; i < 50; i++) assert.deepEqual(await source.next(), Buffer.of(i))
+    assert.equal(await source.next(), undefined)
+    assert.equal(await source.next(), undefined)
+    assert.equal(stream.listenerCount('data'), 0)
+  })
+
+  it('takes strings, empty chunks and old streams that go on after pause()', async () => {
+    const half = Readable.from(['a', '', '\ud83d', new Uint8Array(0), 'b'])
+    assert.equal((await drain(node.source(half))).toString(), 'a\ufffdb')
+    const encoded = new Readable({ read: () => undefined, encoding: 'utf8' })
+    encoded.push(Buffer.from('é'))
+    encoded.push(null)
+    assert.equal((await drain(node.source(encoded))).toString(), 'é')
+
+    const old = new Readable({ read: () => undefined })
+    old.pause = () => old
+    for (const byte of [1, 2, 3]) old.push(Uint8Array.of(byte))
+    old.push(null)
+    assert.deepEqual(await drain(node.source(old)), Buffer.of(1, 2, 3))
+  })
+
+  it('rejects where a Readable fails, closes early or gives what are no bytes, at whatever place', async () => {
+    const make = () => {
+      const stream = new Readable({ read: () => undefined })
+      stream.push(text)
+      return { stream, source: node.source(stream) }
+    }
+    const failed = make()
+    await failed.source.next()
+    failed.stream.push(text)
+    failed.stream.destroy(new Error('disk gone'))
+    await assert.rejects(failed.source.next(), /disk gone/)
+    await assert.rejects(failed.source.next(), /disk gone/)
+
+    const closed = make()
+    await closed.source.next()
+    closed.stream.destroy()
+    await assert.rejects(closed.source.next(), { code: 'ERR_STREAM_PREMATURE_CLOSE' })
+
+    const early = make()
+    early.stream.destroy()
+    await assert.rejects(early.source.next(), { code: 'ERR_STREAM_PREMATURE_CLOSE' })
+
+    const wrong = node.source(Readable.from([text, 5, text]))
+    await wrong.next()
+    await assert.rejects(wrong.next(), code('ERR_S3CSE_CONFIG', /number/))
+    await assert.rejects(wrong.next(), code('ERR_S3CSE_CONFIG', /number/))
+    wrong.cancel()
+  })
+
   it('reports the error of a Readable that failed before it was read', async () => {
     const early = new Readable({ read: () => undefined })
     const source = node.source(early)
@@ -246,6 +311,27 @@ describe('toStream on Node', () => {
     stream.destroy(error)
     await new Promise(setImmediate)
     assert.equal(cancelled, error)
+  })
+
+  it('lets others have their turn while a source that never waits is read by a sink that never is full', async () => {
+    const chunk = new Uint8Array(1024 * 1024)
+    let given = 0
+    const stream = node.toStream(
+      { next: async () => (given++ < 64 ? chunk : undefined), cancel: () => undefined },
+      'node',
+    ) as Readable
+    let turns = 0
+    let timer: NodeJS.Immediate | undefined
+    const count = () => {
+      turns++
+      timer = setImmediate(count)
+    }
+    count()
+    let length = 0
+    for await (const piece of stream) length += (piece as Uint8Array).length
+    clearImmediate(timer)
+    assert.equal(length, 64 * chunk.length)
+    assert.ok(turns >= 8, `${turns} turns`)
   })
 
   it('reports the error of its source, and ignores what comes after destroy', async () => {
