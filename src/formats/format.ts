@@ -1,6 +1,6 @@
 import type { Context, Keyring } from '../keyrings/keyring.js'
 import type { Opener } from '../message/opener.js'
-import type { Sealer } from '../message/sealer.js'
+import type { PositionalSealer, Sealer } from '../message/sealer.js'
 
 /** AWS's names. REQUIRE_ENCRYPT_* writes a key-committing suite, FORBID_ENCRYPT_* one without; *_REQUIRE_DECRYPT reads only committing suites. */
 export type CommitmentPolicy =
@@ -40,6 +40,11 @@ export interface Envelope {
    * commitment, and gives the opener. Throws PolicyError, ENVELOPE_INVALID, CONTEXT_MISMATCH, DecryptionError.
    */
   open(request: OpenRequest): Promise<Opener>
+  /**
+   * The same checks, and then a sealer that goes on with this message: for a multipart upload that is continued. With
+   * `key` (what `exportKey` gave) no keyring is asked. Absent where the format cannot do that.
+   */
+  resume?(request: OpenRequest & { readonly key?: Uint8Array }): Promise<PositionalSealer>
 }
 
 export interface SealRequest {
@@ -71,6 +76,8 @@ export interface Format {
   readonly name: string
   /** Metadata keys (lower case) that belong to this format's envelopes, and that a caller may not set. */
   readonly reservedKeys: ReadonlySet<string>
+  /** Whether the authentication of all of its openers is 'segment', so that a Range is authenticated by itself. Default: false. */
+  readonly authenticatedRanges?: boolean
   /** Throws ERR_S3CSE_CONFIG if keyring, policy and context cannot work together: called when the client is set up, and for each request that brings its own. */
   check(request: { keyring: Keyring; commitmentPolicy: CommitmentPolicy; encryptionContext: Context | undefined }): void
   seal(request: SealRequest): Promise<Sealed>

@@ -1,5 +1,19 @@
 import type { MaybePromise } from '../runtime/runtime.js'
 
+/** Sealed bytes [start, end), and the offset in the plaintext of the first byte that `open` gives for them. */
+export interface Extent {
+  readonly start: number
+  readonly end: number
+  readonly offset: number
+}
+
+/** Opens one message in order, from the end of its header on, in one pass over its bytes. */
+export interface OpenerStream {
+  update(sealed: Uint8Array): Uint8Array
+  /** Throws DecryptionError unless the message ends here with this trailer. */
+  final(trailer: Uint8Array): void
+}
+
 /**
  * Decrypts one message, made by a format from the envelope and the unwrapped key. Sealed offsets count from the start
  * of the stored bytes, header included; all offsets and lengths are in bytes.
@@ -13,15 +27,24 @@ export interface Opener {
   readonly alignment: number
   /** `undefined` where it cannot be known without the key; throws ERR_S3CSE_ENVELOPE_INVALID if no message is that long. */
   plaintextLength(sealedLength: number): number | undefined
-  /** The sealed bytes [start, end) that plaintext [start, end) needs. */
-  extent(start: number, end: number): { start: number; end: number }
+  /** What plaintext [start, end) needs, `end` not before `start` and neither beyond the plaintext. */
+  extent(start: number, end: number): Extent
   /** The whole message in one call, verified: for small messages. Throws DecryptionError. */
   openWhole(sealed: Uint8Array): MaybePromise<Uint8Array>
-  open(sealedOffset: number, sealed: Uint8Array, last: boolean): MaybePromise<Uint8Array>
+  /** `into`: room for the result, at least as long as `sealed` and not overlapping it, which saves fresh memory; it may be used or not. */
+  open(sealedOffset: number, sealed: Uint8Array, last: boolean, into?: Uint8Array): MaybePromise<Uint8Array>
   /** 'whole': takes a piece of the sealed body into the check, in any order, each once. Returns its state: secret, and equal only for equal bytes at that place. */
   absorb?(sealedOffset: number, sealed: Uint8Array): MaybePromise<Uint8Array>
+  /** 'whole': the state of a piece as `absorb` returns it. Takes nothing into the check. */
+  hash?(sealedOffset: number, sealed: Uint8Array): MaybePromise<Uint8Array>
+  /** 'whole': takes a piece into the check by its state, in place of its bytes: for a piece that may yet be read again. */
+  join?(sealedOffset: number, length: number, state: Uint8Array): MaybePromise<void>
   /** 'whole': whether the piece has the state that `absorb` returned for that place, in constant time. Takes nothing into the check. */
   matches?(state: Uint8Array, sealedOffset: number, sealed: Uint8Array): MaybePromise<boolean>
+  /** 'whole': the same for a piece of plaintext at its offset, as `open` gave it, in place of its ciphertext. */
+  absorbPlaintext?(offset: number, plaintext: Uint8Array): MaybePromise<Uint8Array>
+  /** 'whole': the message in order, in one pass, instead of `open`, `absorb` and `verify`. Absent where the runtime has no streaming cipher. */
+  stream?(): OpenerStream
   /** 'whole': after every piece of the body was absorbed. Rejects with DecryptionError. */
   verify?(sealedLength: number, trailer: Uint8Array): MaybePromise<void>
   /** Wipes the keys. Idempotent. */

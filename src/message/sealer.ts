@@ -13,6 +13,10 @@ export interface Sealer {
   readonly ordered: boolean
   /** Header, body and trailer together, exactly. Throws ERR_S3CSE_BODY_TOO_LARGE if no message can be that long. */
   sealedLength(plaintextLength: number): number
+  /** In bytes, the same for every message. */
+  readonly trailerLength: number
+  /** Where in the message plaintext from `offset` on is stored; `offset` a multiple of `alignment`. Header and body before it, in bytes. */
+  sealedOffset(offset: number): number
   /** Each position is sealed once: an overlap is an error, because it would use a keystream twice. */
   seal(offset: number, plaintext: Uint8Array, last: boolean): MaybePromise<Uint8Array>
   /** After every piece has been sealed. Computed once; the set of pieces is frozen then. */
@@ -21,4 +25,36 @@ export interface Sealer {
   sealWhole(plaintext: Uint8Array): MaybePromise<Uint8Array>
   /** Wipes the keys. */
   destroy(): void
+}
+
+/** A piece of the sealed body. */
+export interface SealedPiece {
+  readonly sealed: Uint8Array
+  /** 16 bytes that are equal only for equal pieces at one offset. Secret: they may be kept and stored only encrypted. */
+  readonly state: Uint8Array
+}
+
+/** Pieces in any order, from several processes, and again: what multipart uploads need. */
+export interface PositionalSealer extends Sealer {
+  readonly ordered: false
+  /**
+   * Seals a piece and takes it into the message. As `seal`, with its state. `into` may be given for the result; it has
+   * room for the piece and 16 bytes more, which are overwritten.
+   */
+  sealPiece(offset: number, plaintext: Uint8Array, last: boolean, into?: Uint8Array): Promise<SealedPiece>
+  /**
+   * Seals a piece and takes nothing into the message, whether its place is taken or not, also after the trailer. The
+   * result may leave the process only if its state is equal to the one of the piece that was taken.
+   */
+  sealAgain(offset: number, plaintext: Uint8Array, last: boolean, into?: Uint8Array): Promise<SealedPiece>
+  /** Takes a piece into the message that was sealed elsewhere or before, by its length in plaintext and its state. */
+  join(offset: number, length: number, state: Uint8Array): Promise<void>
+  /** 32 bytes that only who has the key of the message can derive: HKDF-SHA-512 (RFC 5869). */
+  deriveKey(salt: Uint8Array, info: string): Promise<Uint8Array>
+  /** A copy of the message's key, for a state that is kept under another key. Whoever asked wipes it. */
+  exportKey(): Uint8Array
+}
+
+export function isPositional(sealer: Sealer): sealer is PositionalSealer {
+  return !sealer.ordered && 'sealPiece' in sealer
 }

@@ -7,14 +7,27 @@ import type { Opener } from './opener.js'
 /** The most that is opened at once, in bytes: what a socket gives is passed on as it comes. */
 const PIECE_LENGTH = 1024 * 1024
 
+/** The same in whole segments, at least one. */
+export function pieceLengthOf({ alignment }: Opener): number {
+  return Math.max(1, Math.floor(PIECE_LENGTH / alignment)) * alignment
+}
+
 export interface ReadOptions {
   readonly opener: Opener
   /** The stored bytes, header included. Nothing is read before the first `next()`. */
   readonly upstream: ByteSource
   /** Their length, which `upstream` must have exactly. */
   readonly sealedLength: number
+  /** The plaintext that is given out; the whole message is read and verified all the same. Default: all of it. */
+  readonly range?: PlaintextRange | undefined
   /** Must hold `upstream` and `opener` already; given back at the end, on an error and on cancel. */
   readonly resources: Resources
+}
+
+/** Plaintext [start, end), in bytes. */
+export interface PlaintextRange {
+  readonly start: number
+  readonly end: number
 }
 
 /** Makes a source of a generator whose resources are given back whatever happens, also while it waits. */
@@ -37,21 +50,43 @@ export function sourceOf(chunks: AsyncGenerator<Uint8Array, void>, held: Resourc
   }
 }
 
+/** Gives `length` bytes of what the chunks have after `skip` bytes, and reads all that follows. */
+export async function* trimmed(
+  chunks: AsyncIterable<Uint8Array>,
+  skip: number,
+  length: number,
+): AsyncGenerator<Uint8Array, void> {
+  let [before, wanted] = [skip, length]
+  for await (const chunk of chunks) {
+    const from = Math.min(before, chunk.length)
+    const piece = chunk.subarray(from, from + wanted)
+    before -= from
+    wanted -= piece.length
+    if (piece.length > 0) yield piece
+  }
+}
+
 async function* open({ opener, upstream, sealedLength }: ReadOptions): AsyncGenerator<Uint8Array, void> {
   const reader = exactReader(upstream)
+  const whole = opener.authentication === 'whole'
+  // One pass of a cipher that authenticates costs less than two, of a hash and of one that does not.
+  const stream = whole ? opener.stream?.() : undefined
   await reader.read(opener.headerLength)
   const end = sealedLength - opener.trailerLength
   for (let offset = opener.headerLength; offset < end;) {
-    const piece = await reader.some(opener.alignment, Math.min(PIECE_LENGTH, end - offset))
+    const piece = await reader.some(opener.alignment, Math.min(pieceLengthOf(opener), end - offset))
+    const last = offset + piece.length === end
     // Taken into the check before it is opened: opening may work in place.
-    await opener.absorb?.(offset, piece)
-    const plaintext = await opener.open(offset, piece, offset + piece.length === end)
+    if (stream === undefined) await opener.absorb?.(offset, piece)
+    const plaintext = stream?.update(piece) ?? (await opener.open(offset, piece, last))
     offset += piece.length
     if (plaintext.length > 0) yield plaintext
   }
   const trailer = await reader.read(opener.trailerLength)
   await reader.end()
-  if (opener.authentication === 'whole') {
+  if (stream !== undefined) {
+    stream.final(trailer)
+  } else if (whole) {
     if (opener.verify === undefined) throw new DecryptionError()
     await opener.verify(sealedLength, trailer)
   }
@@ -62,5 +97,7 @@ async function* open({ opener, upstream, sealedLength }: ReadOptions): AsyncGene
  * is verified, with the error at the end.
  */
 export function streamedRead(options: ReadOptions): ByteSource {
-  return sourceOf(open(options), options.resources)
+  const { range, resources } = options
+  const plaintext = open(options)
+  return sourceOf(range === undefined ? plaintext : trimmed(plaintext, range.start, range.end - range.start), resources)
 }

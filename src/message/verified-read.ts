@@ -3,8 +3,8 @@ import { exactReader } from '../bytes/reader.js'
 import type { ExactReader } from '../bytes/reader.js'
 import { CseError, DecryptionError } from '../errors.js'
 import type { ByteSource, Spool } from '../runtime/runtime.js'
-import type { Opener } from './opener.js'
-import { sourceOf } from './streamed-read.js'
+import type { Extent, Opener } from './opener.js'
+import { sourceOf, trimmed } from './streamed-read.js'
 import type { ReadOptions } from './streamed-read.js'
 
 /** Length in bytes of the slices whose hash states pass one keeps: 16 bytes each, 1 MiB for the largest object. */
@@ -45,15 +45,26 @@ function* slices(opener: Opener, sealedLength: number): Generator<Slice, void> {
   }
 }
 
+/** What is decrypted: all, or an extent. Slices beside it are verified and not kept. */
+function wantedOf({ opener, range, sealedLength }: VerifiedReadOptions): Extent {
+  return range === undefined ? { start: 0, end: sealedLength, offset: 0 } : opener.extent(range.start, range.end)
+}
+
+function isWanted({ offset, length }: Slice, { start, end }: Extent): boolean {
+  return offset < end && offset + length > start
+}
+
 /** In pieces: a fresh buffer of a whole slice costs more, page by page, than the cipher. */
 async function* openSlice(
   opener: WholeOpener,
   { offset, length, last }: Slice,
   sealed: Uint8Array,
+  wanted: Extent,
 ): AsyncGenerator<Uint8Array, void> {
   const pieceLength = Math.ceil(PIECE_LENGTH / opener.alignment) * opener.alignment
-  for (let at = 0; at < length; at += pieceLength) {
-    const piece = sealed.subarray(at, Math.min(at + pieceLength, length))
+  const end = Math.min(length, wanted.end - offset)
+  for (let at = Math.max(0, wanted.start - offset); at < end; at += pieceLength) {
+    const piece = sealed.subarray(at, Math.min(at + pieceLength, end))
     yield await opener.open(offset + at, piece, last && at + piece.length === length)
   }
 }
@@ -65,71 +76,91 @@ async function finish(reader: ExactReader, opener: WholeOpener, sealedLength: nu
 }
 
 /** Small enough for one piece: one call of the cipher. */
-async function* openAtOnce({ opener, upstream, sealedLength }: VerifiedReadOptions): AsyncGenerator<Uint8Array, void> {
+async function* openAtOnce(
+  { opener, upstream, sealedLength }: VerifiedReadOptions,
+  wanted: Extent,
+): AsyncGenerator<Uint8Array, void> {
   const reader = exactReader(upstream)
   const sealed = await reader.read(sealedLength)
   await reader.end()
   const plaintext = await opener.openWhole(sealed)
-  if (plaintext.length > 0) yield plaintext
+  if (plaintext.length > wanted.offset) yield plaintext.subarray(wanted.offset)
 }
 
-async function* openInMemory(o: VerifiedReadOptions, opener: WholeOpener): AsyncGenerator<Uint8Array, void> {
+async function* openInMemory(
+  o: VerifiedReadOptions,
+  opener: WholeOpener,
+  wanted: Extent,
+): AsyncGenerator<Uint8Array, void> {
   const reader = exactReader(o.upstream)
   await reader.read(opener.headerLength)
+  const passing = o.range === undefined ? undefined : sliceBuffer(o)
   const kept: { slice: Slice; sealed: Uint8Array }[] = []
   for (const slice of slices(opener, o.sealedLength)) {
-    const sealed = await reader.read(slice.length)
+    const keep = isWanted(slice, wanted)
+    const sealed = await reader.read(slice.length, keep ? undefined : passing)
     await opener.absorb(slice.offset, sealed)
-    kept.push({ slice, sealed })
+    if (keep) kept.push({ slice, sealed })
   }
   await finish(reader, opener, o.sealedLength)
   kept.reverse()
   for (let item = kept.pop(); item !== undefined; item = kept.pop()) {
-    yield* openSlice(opener, item.slice, item.sealed)
+    yield* openSlice(opener, item.slice, item.sealed, wanted)
   }
+}
+
+function sliceBuffer({ sealedLength }: VerifiedReadOptions): Uint8Array {
+  return new Uint8Array(Math.min(SLICE_LENGTH, sealedLength))
+}
+
+interface KeptSlice {
+  readonly slice: Slice
+  readonly state: Uint8Array
 }
 
 /** Pass two: whatever is read again is hashed again, and released only if it is what pass one has verified. */
 async function* release(
   opener: WholeOpener,
-  sealedLength: number,
-  states: readonly Uint8Array[],
+  kept: readonly KeptSlice[],
+  wanted: Extent,
   read: (slice: Slice) => Promise<Uint8Array>,
 ): AsyncGenerator<Uint8Array, void> {
-  let index = 0
-  for (const slice of slices(opener, sealedLength)) {
+  for (const { slice, state } of kept) {
     const sealed = await read(slice)
-    const state = states[index++]
-    if (state === undefined || !(await opener.matches(state, slice.offset, sealed))) throw new DecryptionError()
-    yield* openSlice(opener, slice, sealed)
+    if (!(await opener.matches(state, slice.offset, sealed))) throw new DecryptionError()
+    yield* openSlice(opener, slice, sealed, wanted)
   }
 }
 
 async function* openSpooled(
   o: VerifiedReadOptions,
   opener: WholeOpener,
+  wanted: Extent,
   create: () => Promise<Spool>,
 ): AsyncGenerator<Uint8Array, void> {
-  if (!o.disk.reserve(o.sealedLength)) {
+  const bytes = bytesKept(o, wanted)
+  if (!o.disk.reserve(bytes)) {
     throw new CseError(
       'ERR_S3CSE_SPOOL',
-      `A verified read of ${o.sealedLength} bytes does not fit in spool.maxBytes beside the reads that are under way. Read fewer objects at a time or raise the limit.`,
+      `A verified read of ${bytes} bytes does not fit in spool.maxBytes beside the reads that are under way. Read fewer objects at a time or raise the limit.`,
     )
   }
-  o.resources.hold(() => o.disk.release(o.sealedLength))
+  o.resources.hold(() => o.disk.release(bytes))
   const spool = await create()
   o.resources.hold(() => void spool.close())
 
   const reader = exactReader(o.upstream)
   await reader.read(opener.headerLength)
-  const states: Uint8Array[] = []
-  const bufferLength = Math.min(SLICE_LENGTH, o.sealedLength)
-  const buffers = [new Uint8Array(bufferLength), new Uint8Array(bufferLength)]
+  const kept: KeptSlice[] = []
+  const buffer = sliceBuffer(o)
+  const buffers = [buffer, sliceBuffer(o)]
   let writing = Promise.resolve()
   for (const slice of slices(opener, o.sealedLength)) {
     // Two buffers in turn: one is filled while the other is written.
-    const sealed = await reader.read(slice.length, buffers[states.length % 2])
-    states.push(await opener.absorb(slice.offset, sealed))
+    const sealed = await reader.read(slice.length, buffers[kept.length % 2])
+    const state = await opener.absorb(slice.offset, sealed)
+    if (!isWanted(slice, wanted)) continue
+    kept.push({ slice, state })
     await writing
     writing = spool.write(sealed)
     writing.catch(() => undefined) // reported by the next await; the reader may fail first
@@ -137,55 +168,82 @@ async function* openSpooled(
   await writing
   await finish(reader, opener, o.sealedLength)
 
-  const [buffer = new Uint8Array(bufferLength)] = buffers
-  yield* release(opener, o.sealedLength, states, async ({ offset, length }) => {
+  const first = kept[0]?.slice.offset ?? 0
+  yield* release(opener, kept, wanted, async ({ offset, length }) => {
     const sealed = buffer.subarray(0, length)
-    await spool.read(offset - opener.headerLength, sealed)
+    await spool.read(offset - first, sealed)
     return sealed
   })
 }
 
-async function* openTwice(o: VerifiedReadOptions, opener: WholeOpener): AsyncGenerator<Uint8Array, void> {
+async function* openTwice(
+  o: VerifiedReadOptions,
+  opener: WholeOpener,
+  wanted: Extent,
+): AsyncGenerator<Uint8Array, void> {
   const first = exactReader(o.upstream)
   await first.read(opener.headerLength)
-  const states: Uint8Array[] = []
-  const buffer = new Uint8Array(Math.min(SLICE_LENGTH, o.sealedLength))
+  const kept: KeptSlice[] = []
+  const buffer = sliceBuffer(o)
   for (const slice of slices(opener, o.sealedLength)) {
-    states.push(await opener.absorb(slice.offset, await first.read(slice.length, buffer)))
+    const state = await opener.absorb(slice.offset, await first.read(slice.length, buffer))
+    if (isWanted(slice, wanted)) kept.push({ slice, state })
   }
   await finish(first, opener, o.sealedLength)
 
   const again = await o.reread()
   o.resources.hold((error) => again.cancel(error))
   const second = exactReader(again)
-  await second.read(opener.headerLength)
-  yield* release(opener, o.sealedLength, states, ({ length }) => second.read(length, buffer))
+  let at = (await second.read(opener.headerLength)).length
+  yield* release(opener, kept, wanted, async ({ offset, length }) => {
+    while (at < offset) at += (await second.read(Math.min(SLICE_LENGTH, offset - at), buffer)).length
+    at += length
+    return second.read(length, buffer)
+  })
+  // Of a part no more is read than what it needs.
+  if (o.range !== undefined) return
   await second.read(opener.trailerLength)
   await second.end()
+}
+
+/** Of how many sealed bytes the read keeps what it decrypts after the end. */
+function bytesKept(o: VerifiedReadOptions, wanted: Extent): number {
+  if (o.range === undefined) return o.sealedLength
+  let bytes = 0
+  for (const slice of slices(o.opener, o.sealedLength)) if (isWanted(slice, wanted)) bytes += slice.length
+  return bytes
 }
 
 function isWhole(opener: Opener): opener is WholeOpener {
   return opener.absorb !== undefined && opener.matches !== undefined && opener.verify !== undefined
 }
 
-async function* verified(o: VerifiedReadOptions): AsyncGenerator<Uint8Array, void> {
+async function* verified(o: VerifiedReadOptions, wanted: Extent): AsyncGenerator<Uint8Array, void> {
   const { opener, sealedLength, memory } = o
-  if (memory.reserve(sealedLength)) {
-    o.resources.hold(() => memory.release(sealedLength))
-    if (sealedLength <= SLICE_LENGTH || !isWhole(opener)) yield* openAtOnce(o)
-    else yield* openInMemory(o, opener)
+  const atOnce = sealedLength <= SLICE_LENGTH || !isWhole(opener)
+  const bytes = atOnce ? sealedLength : bytesKept(o, wanted)
+  if (memory.reserve(bytes)) {
+    o.resources.hold(() => memory.release(bytes))
+    if (atOnce) yield* openAtOnce(o, wanted)
+    else yield* openInMemory(o, opener, wanted)
     return
   }
   if (!isWhole(opener)) throw new DecryptionError()
-  if (o.createSpool !== undefined) yield* openSpooled(o, opener, o.createSpool)
-  else yield* openTwice(o, opener)
+  if (o.createSpool !== undefined) yield* openSpooled(o, opener, wanted, o.createSpool)
+  else yield* openTwice(o, opener, wanted)
 }
 
 /**
  * Gives plaintext only after the whole message was verified. What fits in the memory budget is kept there as
- * ciphertext; more is spooled to a temporary file, or read twice. Nothing is read, reserved or created before the first
- * `next()`.
+ * ciphertext; more is spooled to a temporary file, or read twice. Of a message over 1 MiB only the slices that `range`
+ * touches are kept or spooled. Nothing is read, reserved or created before the first `next()`.
  */
 export function verifiedRead(options: VerifiedReadOptions): ByteSource {
-  return sourceOf(verified(options), options.resources)
+  const { range, resources } = options
+  const wanted = wantedOf(options)
+  const plaintext = verified(options, wanted)
+  return sourceOf(
+    range === undefined ? plaintext : trimmed(plaintext, range.start - wanted.offset, range.end - range.start),
+    resources,
+  )
 }

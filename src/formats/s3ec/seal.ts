@@ -4,6 +4,7 @@ import { randomNonZeroBytes } from '../../crypto/random.js'
 import { configError } from '../../errors.js'
 import type { Context, EncryptedDataKey } from '../../keyrings/keyring.js'
 import { isBytes } from '../../keyrings/options.js'
+import type { Sealer } from '../../message/sealer.js'
 import type { Sealed, SealRequest } from '../format.js'
 import { callersContext, contentAlgorithmKey, sameContext, stringEntries, withoutClientKeys } from './context.js'
 import { contentAad, contentIv, deriveFrom, messageIdLength } from './derive.js'
@@ -48,10 +49,20 @@ export async function sealMessage(request: SealRequest): Promise<Sealed> {
   }
 }
 
+/** A sealer of format V2's messages. `key` is copied. */
+export async function gcmSealerV2(key: Uint8Array, iv: Uint8Array, ordered: boolean): Promise<Sealer> {
+  return gcmSealer({ aes: await runtime.aes(key), iv, aad: new Uint8Array(0), ordered, key })
+}
+
+/** A sealer of format V3's messages; `contentKey` as HKDF gives it. It is copied. */
+export async function gcmSealerV3(contentKey: Uint8Array, ordered: boolean): Promise<Sealer> {
+  return gcmSealer({ aes: await runtime.aes(contentKey), iv: contentIv, aad: contentAad, ordered, key: contentKey })
+}
+
 async function sealV2(dataKey: Uint8Array, wrapped: Wrapped, ordered: boolean): Promise<Sealed> {
   const iv = randomNonZeroBytes(gcmSuite.ivLength)
   const metadata = encodeV2({ ...wrapped, iv })
-  const sealer = await gcmSealer({ aes: await runtime.aes(dataKey), iv, aad: new Uint8Array(0), ordered })
+  const sealer = await gcmSealerV2(dataKey, iv, ordered)
   return { sealer, metadata, summary: summarise('V2', gcmSuite, wrapped) }
 }
 
@@ -62,7 +73,7 @@ async function sealV3(dataKey: Uint8Array, wrapped: Wrapped, ordered: boolean): 
     const metadata = encodeV3({ ...wrapped, messageId, commitment: await derivation.commitment() })
     const contentKey = await derivation.contentKey()
     try {
-      const sealer = await gcmSealer({ aes: await runtime.aes(contentKey), iv: contentIv, aad: contentAad, ordered })
+      const sealer = await gcmSealerV3(contentKey, ordered)
       return { sealer, metadata, summary: summarise('V3', committingSuite, wrapped) }
     } finally {
       contentKey.fill(0)
