@@ -29,9 +29,10 @@ for (const file of files) {
   const folder = isAlone(file) ? file.replaceAll('/', '-') : file.split('/')[1]
   folders.set(folder, [...(folders.get(folder) ?? []), file])
 }
-const directory = `${root}node_modules/.cache/s3-cse-tests`
-rmSync(directory, { recursive: true, force: true })
+// Its own, so that two runs at a time do not disturb each other.
+const directory = `${root}node_modules/.cache/s3-cse-tests/${process.pid}`
 mkdirSync(directory, { recursive: true })
+process.on('exit', () => rmSync(directory, { recursive: true, force: true }))
 const groups = []
 // The package's own tests take longest, and so begin first.
 for (const [folder, members] of [...folders].sort(([a], [b]) => Number(b === 'package') - Number(a === 'package'))) {

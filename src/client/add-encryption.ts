@@ -3,26 +3,40 @@ import type { HandlerExecutionContext, InitializeMiddleware, MiddlewareStack } f
 
 import { configError, CseError } from '../errors.js'
 import { commandRule, unsupported } from './commands.js'
+import { abortMultipartUpload, completeMultipartUpload } from './complete-multipart-upload.js'
+import { createMultipartUpload } from './create-multipart-upload.js'
 import { getObject } from './get-object.js'
 import { headObject } from './head-object.js'
+import { forgetClient, isAsStored, rememberClient } from './internal.js'
 import { settings as checkedSettings } from './options.js'
 import type { EncryptionOptions, Settings } from './options.js'
 import { putObject } from './put-object.js'
 import { configOf, isPresigning, replacesBodies, signalOf } from './sdk.js'
-import type { Args, ClientConfig, Input, Next, Result } from './sdk.js'
+import type { Args, CommandContext, Input, Next, Result } from './sdk.js'
+import { unsignedPayloadMiddleware } from './unsigned-payload.js'
+import { uploadPart } from './upload-part.js'
 import { uploadStreamsMiddleware } from './upload-streams.js'
 
 const ENCRYPTION = 's3CseEncryption'
 const UPLOAD_STREAMS = 's3CseUploadStreams'
+const UNSIGNED_PAYLOAD = 's3CseUnsignedPayload'
 
 type Stack = MiddlewareStack<ServiceInputTypes, ServiceOutputTypes>
 
-const handledCommands = {
-  PutObjectCommand: putObject,
-  GetObjectCommand: (args: Args, next: Next, settings: Settings, config: ClientConfig, signal?: AbortSignal) =>
-    getObject({ args, next, settings, config, signal }),
-  HeadObjectCommand: headObject,
+type Handler = (c: CommandContext, settings: Settings) => Promise<Result>
+
+const handledCommands: Readonly<Record<string, Handler>> = {
+  PutObjectCommand: (c, settings) => putObject(c.args, c.next, settings, c.config, c.signal),
+  GetObjectCommand: (c, settings) => getObject({ ...c, settings }),
+  HeadObjectCommand: (c, settings) => headObject(c.args, c.next, settings),
+  CreateMultipartUploadCommand: createMultipartUpload,
+  UploadPartCommand: uploadPart,
+  CompleteMultipartUploadCommand: completeMultipartUpload,
+  AbortMultipartUploadCommand: abortMultipartUpload,
 }
+
+/** A presigned request of these neither carries an object's bytes nor shows any. */
+const presignable = new Set(['HeadObjectCommand', 'AbortMultipartUploadCommand'])
 
 function snapshot(input: Input): Input {
   const { Metadata } = input
@@ -32,13 +46,14 @@ function snapshot(input: Input): Input {
 function encryptionMiddleware(client: S3Client, settings: Settings) {
   return (next: Next, context: HandlerExecutionContext) =>
     async (given: Args): Promise<Result> => {
+      if (isAsStored(given.input)) return next(given)
       // As it is now: the caller may use the object for the next request while this one waits for a key.
       const args = { ...given, input: snapshot(given.input) }
       const command = context.commandName ?? 'a command without a name'
       const rule = commandRule(command, args.input, settings.allowCommands)
       if (rule === 'passed') return next(args)
       const config = configOf(client)
-      if (isPresigning(given) && command !== 'HeadObjectCommand') {
+      if (isPresigning(given) && !presignable.has(command)) {
         throw unsupported(
           command,
           'whoever uses a presigned URL sends or gets the bytes without this client, as plaintext on the way in and ciphertext on the way out. Presign with a plain client if that is meant. (Middleware that passes on no more than the input looks like presigning.)',
@@ -50,9 +65,9 @@ function encryptionMiddleware(client: S3Client, settings: Settings) {
           "the client's request handler (WorkerHttpHandler) reads bodies in worker threads, past this client, and would send plaintext. Create the transfer manager with workerThreadCount: 1.",
         )
       }
-      const handle = handledCommands[command as keyof typeof handledCommands]
-      const result = await handle(args, next, settings, config, signalOf(context))
-      if (result.output.presigned !== undefined && command !== 'HeadObjectCommand') {
+      const handle = handledCommands[command] as Handler
+      const result = await handle({ client, args, next, config, signal: signalOf(context) }, settings)
+      if (result.output.presigned !== undefined && !presignable.has(command)) {
         throw unsupported(command, 'it was presigned instead of sent')
       }
       return result
@@ -76,6 +91,9 @@ function install(client: S3Client, settings: Settings): void {
     step: 'finalizeRequest',
     priority: 'low',
   })
+  if (settings.unsignedPayload) {
+    client.middlewareStack.add(unsignedPayloadMiddleware as never, { name: UNSIGNED_PAYLOAD, step: 'build' })
+  }
 }
 
 /** With `cacheMiddleware: true` a client keeps the handlers it has resolved: they would go on sending plaintext. */
@@ -108,6 +126,7 @@ export function addEncryption<C extends S3Client>(client: C, options: Encryption
   }
   const settings = checkedSettings(options)
   install(client, settings)
+  rememberClient(client, settings)
   forgetHandlers(client)
   return client
 }
@@ -117,6 +136,8 @@ export function removeEncryption(client: S3Client): void {
   checkClient(client)
   client.middlewareStack.remove(ENCRYPTION)
   client.middlewareStack.remove(UPLOAD_STREAMS)
+  client.middlewareStack.remove(UNSIGNED_PAYLOAD)
+  forgetClient(client)
   forgetHandlers(client)
 }
 

@@ -10,9 +10,6 @@ import { CseError } from '../errors.js'
 export type CommandRule = 'handled' | 'passed' | { readonly refuse: string } | { readonly unless: CommandCheck }
 type CommandCheck = (input: Readonly<Record<string, unknown>>) => string | undefined
 
-const MULTIPART =
-  'multipart uploads are not encrypted by this version, and the parts would be stored as plaintext. Use PutObject (up to 5 GiB less 16 bytes), or a partSize of at least the body with lib-storage.'
-
 const handled = 'handled'
 const passed = 'passed'
 const refuse = (reason: string): CommandRule => ({ refuse: reason })
@@ -33,12 +30,13 @@ const rules: Readonly<Record<string, CommandRule>> = {
   PutObjectCommand: handled,
   GetObjectCommand: handled,
   HeadObjectCommand: handled,
+  CreateMultipartUploadCommand: handled,
+  UploadPartCommand: handled,
+  CompleteMultipartUploadCommand: handled,
+  AbortMultipartUploadCommand: handled,
 
   CopyObjectCommand: { unless: refuseReplace },
   RestoreObjectCommand: { unless: refuseSelect },
-  CreateMultipartUploadCommand: refuse(MULTIPART),
-  UploadPartCommand: refuse(MULTIPART),
-  CompleteMultipartUploadCommand: refuse(MULTIPART),
   UploadPartCopyCommand: refuse(
     'it would join ciphertexts or plaintexts of other objects to this one, which no envelope describes. Get the source and put it again, or copy the whole object with CopyObject.',
   ),
@@ -56,7 +54,6 @@ const rules: Readonly<Record<string, CommandRule>> = {
     'it gives others a way to the ciphertext, and this client none to the plaintext. Use GetObject.',
   ),
 
-  AbortMultipartUploadCommand: passed,
   CreateBucketCommand: passed,
   CreateBucketMetadataConfigurationCommand: passed,
   CreateBucketMetadataTableConfigurationCommand: passed,

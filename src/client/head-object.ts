@@ -1,8 +1,8 @@
 import type { CseError } from '../errors.js'
 import type { ObjectMetadata } from '../formats/format.js'
-import { refuseRanges } from './get-object.js'
 import { setInfo, showPlaintext } from './info.js'
 import type { Settings } from './options.js'
+import { refuseRanges } from './range-request.js'
 import { objectName } from './request-options.js'
 import type { Args, Next, Result } from './sdk.js'
 
@@ -21,7 +21,7 @@ export async function headObject(args: Args, next: Next, settings: Settings): Pr
     }
     const stored = output.ContentLength
     const length = typeof stored === 'number' ? envelope.plaintextLength(stored) : undefined
-    showPlaintext(output, envelope, format.reservedKeys, length)
+    showPlaintext(output, { envelope, reserved: format.reservedKeys, length })
   } catch (error) {
     // By its code: a format of another copy of this package has other classes.
     const { code, message } = error as Partial<CseError>

@@ -10,6 +10,11 @@ export interface EncryptionInfo {
   readonly metadata: ObjectMetadata
   /** Length of the stored body in bytes, ciphertext with its tag. */
   readonly storedLength?: number
+  /**
+   * Of a GetObject: whether Body's plaintext is authenticated. 'verified': before it is given out. 'delayed': after it,
+   * with the error at the end of Body. 'none': not at all; a range under `rangeReads: 'unauthenticated'`, or a plain object.
+   */
+  readonly authentication?: 'verified' | 'delayed' | 'none'
   /** Checksums of the stored body, by the names the output had them under. They say nothing about the plaintext. */
   readonly checksums: Readonly<Record<string, string>>
   /** Present for 'unknown': why. */
@@ -53,14 +58,21 @@ export function takeEnvelopeMetadata(output: Output, reserved: ReadonlySet<strin
   return Object.freeze(Object.fromEntries(all.filter(isReserved)))
 }
 
+/** What an output is to show instead of the stored object. */
+export interface Shown {
+  readonly envelope: Envelope
+  readonly reserved: ReadonlySet<string>
+  /** Of the plaintext in the output's body, in bytes, where it is known. */
+  readonly length: number | undefined
+  /** Of the whole stored object, in bytes. Default: the output's ContentLength. */
+  readonly storedLength?: number
+  readonly authentication?: EncryptionInfo['authentication']
+}
+
 /** Turns an output of the stored object into one of the plaintext, and remembers the rest for `encryptionInfo`. */
-export function showPlaintext(
-  output: Output,
-  envelope: Envelope,
-  reserved: ReadonlySet<string>,
-  length: number | undefined,
-): void {
-  const storedLength = output.ContentLength as number | undefined
+export function showPlaintext(output: Output, shown: Shown): void {
+  const { envelope, reserved, length, authentication } = shown
+  const storedLength = shown.storedLength ?? (output.ContentLength as number | undefined)
   if (length === undefined) delete output.ContentLength
   else output.ContentLength = length
   setInfo(output, {
@@ -68,6 +80,7 @@ export function showPlaintext(
     envelope: envelope.summary,
     metadata: takeEnvelopeMetadata(output, reserved),
     ...(storedLength === undefined ? {} : { storedLength }),
+    ...(authentication === undefined ? {} : { authentication }),
     checksums: takeChecksums(output),
   })
 }

@@ -6,6 +6,8 @@ import type { CommitmentPolicy, Format } from '../formats/format.js'
 import { s3ec } from '../formats/s3ec/s3ec.js'
 import type { Context, Keyring } from '../keyrings/keyring.js'
 import { commandRules } from './commands.js'
+import { uploads } from './uploads.js'
+import type { Uploads } from './uploads.js'
 
 /** A plain object as S3 returned it, for `passthrough` to decide over. Nothing of it is authenticated. */
 export interface PlainObject {
@@ -13,7 +15,7 @@ export interface PlainObject {
   readonly Key: string
   readonly VersionId?: string | undefined
   readonly ETag?: string | undefined
-  /** In bytes. */
+  /** Of the whole object, in bytes. */
   readonly ContentLength?: number | undefined
   readonly ContentType?: string | undefined
   readonly Metadata: Readonly<Record<string, string>>
@@ -21,6 +23,9 @@ export interface PlainObject {
 
 /** The encryption context of each object: one for all, or one made from where the object is. */
 export type EncryptionContext = Context | ((object: { Bucket: string; Key: string }) => Context)
+
+/** What GetObject does with a `Range` that cannot be authenticated by itself. */
+export type RangeReads = 'reject' | 'unauthenticated' | 'whole-object'
 
 export interface SpoolOptions {
   /** Where ciphertext of large verified reads goes for the time of the read. Default: the system's directory for temporary files (often memory: see df). */
@@ -44,10 +49,22 @@ export interface EncryptionOptions {
   readonly passthrough?: ((object: PlainObject) => boolean) | undefined
   /** Bytes that may be held in memory: by all verified reads of the client together, and by each body whose length is unknown or that must be collected. Default: 64 MiB. */
   readonly maxBufferedBytes?: number | undefined
-  /** Stored bytes of the largest object that GetObject accepts, checked before anything of it is read. Default: no limit but the format's (64 GiB). */
+  /** Stored bytes of the largest object that GetObject accepts, also for a range of it, checked before anything of it is read. Default: no limit but the format's (64 GiB). */
   readonly maxObjectBytes?: number | undefined
   /** Temporary file for verified reads that do not fit in `maxBufferedBytes`. `false`: such objects are read twice instead, pinned by ETag. */
   readonly spool?: SpoolOptions | false | undefined
+  /**
+   * What GetObject does with a `Range` where the format cannot authenticate a part by itself (S3EC). 'reject': an error
+   * (ERR_S3CSE_RANGE_REFUSED). 'unauthenticated': decrypts what was asked for; who can write to the bucket can flip
+   * bits of it unnoticed. 'whole-object': reads and verifies the whole object, and returns the part. Default: 'reject'.
+   */
+  readonly rangeReads?: RangeReads | undefined
+  /** Milliseconds after the last part until a multipart upload that was neither completed nor aborted is forgotten, its key wiped. Default: 24 hours. */
+  readonly uploadStateMaxAge?: number | undefined
+  /** Milliseconds that a part waits for lower parts to be sent, whose lengths tell where it begins; not used with `partSize`. Default: 30 seconds. */
+  readonly uploadPartWait?: number | undefined
+  /** `true`: on https endpoints the SDK does not hash bodies of PutObject and UploadPart for the signature (UNSIGNED-PAYLOAD); TLS, the checksum and the authentication tag protect them. Default: false. */
+  readonly unsignedPayload?: boolean | undefined
   /** Commands of a newer SDK, by class name, that may be sent unchanged. */
   readonly allowCommands?: readonly string[] | undefined
 }
@@ -63,10 +80,16 @@ export interface Settings {
   readonly maxBufferedBytes: number
   readonly maxObjectBytes: number
   readonly spool: { readonly directory: string | undefined; readonly maxBytes: number } | undefined
+  readonly rangeReads: RangeReads
+  readonly uploadStateMaxAge: number
+  readonly uploadPartWait: number
+  readonly unsignedPayload: boolean
   readonly allowCommands: ReadonlySet<string>
   /** Memory and disk that all reads of the client share. */
   readonly memory: Budget
   readonly disk: Budget
+  /** Multipart uploads that are under way. */
+  readonly uploads: Uploads
 }
 
 const MIB = 1024 * 1024
@@ -85,8 +108,14 @@ const names: readonly (keyof EncryptionOptions)[] = [
   'maxBufferedBytes',
   'maxObjectBytes',
   'spool',
+  'rangeReads',
+  'uploadStateMaxAge',
+  'uploadPartWait',
+  'unsignedPayload',
   'allowCommands',
 ]
+
+const rangeReadsValues: readonly RangeReads[] = ['reject', 'unauthenticated', 'whole-object']
 
 const policies: readonly CommitmentPolicy[] = [
   'REQUIRE_ENCRYPT_REQUIRE_DECRYPT',
@@ -118,6 +147,24 @@ export function booleanOption(value: unknown, name: string): boolean {
   if (value === undefined) return false
   if (typeof value !== 'boolean') throw configError(`${name} must be true or false`)
   return value
+}
+
+/** The longest time that a timer takes, in milliseconds. */
+const MAX_TIMER = 2 ** 31 - 1
+
+function milliseconds(value: unknown, name: string, fallback: number): number {
+  if (value === undefined) return fallback
+  if (typeof value !== 'number' || !(value >= 0 && value <= MAX_TIMER)) {
+    throw configError(`${name} must be a number of milliseconds, 0 to ${MAX_TIMER}`)
+  }
+  return value
+}
+
+export function rangeReadsOption(value: unknown): RangeReads {
+  if (!(rangeReadsValues as readonly unknown[]).includes(value)) {
+    throw configError(`rangeReads must be one of ${rangeReadsValues.map((name) => `'${name}'`).join(', ')}`)
+  }
+  return value as RangeReads
 }
 
 export function keyringOption(value: unknown): Keyring {
@@ -198,6 +245,7 @@ export function settings(given: EncryptionOptions): Settings {
   format.check({ keyring, commitmentPolicy, encryptionContext: context })
   const maxBufferedBytes = byteCount(options.maxBufferedBytes, 'maxBufferedBytes', 64 * MIB)
   const spool = spoolOption(options.spool)
+  const uploadStateMaxAge = milliseconds(options.uploadStateMaxAge, 'uploadStateMaxAge', 24 * 60 * 60 * 1000)
   return Object.freeze({
     keyring,
     format,
@@ -208,8 +256,13 @@ export function settings(given: EncryptionOptions): Settings {
     maxBufferedBytes,
     maxObjectBytes: byteCount(options.maxObjectBytes, 'maxObjectBytes', Infinity),
     spool,
+    rangeReads: rangeReadsOption(options.rangeReads ?? 'reject'),
+    uploadStateMaxAge,
+    uploadPartWait: milliseconds(options.uploadPartWait, 'uploadPartWait', 30_000),
+    unsignedPayload: booleanOption(options.unsignedPayload, 'unsignedPayload'),
     allowCommands: commandNames(options.allowCommands),
     memory: budget(maxBufferedBytes),
     disk: budget(spool?.maxBytes ?? 0),
+    uploads: uploads(uploadStateMaxAge),
   })
 }

@@ -1,24 +1,23 @@
-import { bytesOf, checkedLength, collect, sourceOfBytes } from '../bytes/body.js'
+import { bytesOf, checkedLength, sourceOfBytes } from '../bytes/body.js'
 import { configError, CseError } from '../errors.js'
-import type { ObjectMetadata } from '../formats/format.js'
 import { sealedSource } from '../message/sealed-source.js'
 import type { Sealer } from '../message/sealer.js'
 import type { ByteSource } from '../runtime/runtime.js'
 import { runtime } from '#runtime'
 import { callerChecksums, digestMembers } from './checksums.js'
 import type { CallerChecksums } from './checksums.js'
+import { collectBody, tooLarge } from './collect-body.js'
 import { unsupported } from './commands.js'
+import { mergedMetadata, refuseReserved } from './envelope-metadata.js'
 import { setInfo, takeChecksums } from './info.js'
 import type { Settings } from './options.js'
 import { objectName, requestSettings } from './request-options.js'
-import { abortError, sendsStreams, throwIfAborted, untilAborted } from './sdk.js'
+import { sendsStreams, throwIfAborted, untilAborted } from './sdk.js'
 import type { Args, ClientConfig, Input, Next, Result } from './sdk.js'
 import { watchUpload } from './upload-streams.js'
 
 /** What S3 stores in one PUT, in bytes. */
 const MAX_PUT_BYTES = 5 * 1024 ** 3
-/** User metadata of an object: keys and values in bytes (S3 User Guide, "Working with object metadata"). */
-const MAX_METADATA_BYTES = 2048
 /** Bodies in memory that are not sealed at once are sealed in pieces of this size, in bytes. */
 const PIECE_LENGTH = 1024 * 1024
 
@@ -28,44 +27,11 @@ type Plaintext = { readonly bytes: Uint8Array } | { readonly source: ByteSource;
 const UNKNOWN_LENGTH = 'its length is unknown (give ContentLength to have it streamed)'
 const NO_STREAMS = "the client's request handler sends no streams"
 
-function tooLarge(limit: number, why: string): CseError {
-  return new CseError(
-    'ERR_S3CSE_BODY_TOO_LARGE',
-    `The body is larger than maxBufferedBytes (${limit}) and must be held in memory because ${why}. Use Upload of @aws-sdk/lib-storage, or raise the limit.`,
-  )
-}
-
 function lengthError(found: number, declared: number): CseError {
   return new CseError(
     'ERR_S3CSE_BODY_LENGTH',
     `The body has ${found} bytes, but ContentLength says ${declared}; nothing was sent.`,
   )
-}
-
-/** Makes a source end with the abort of its request, also while it waits. */
-function onAbort(signal: AbortSignal | undefined, source: ByteSource): () => void {
-  if (signal === undefined) return () => undefined
-  const abort = (): void => source.cancel(abortError(signal))
-  signal.addEventListener('abort', abort, { once: true })
-  if (signal.aborted) abort()
-  return () => signal.removeEventListener('abort', abort)
-}
-
-async function collectBody(
-  source: ByteSource,
-  limit: number,
-  why: string,
-  signal: AbortSignal | undefined,
-): Promise<Uint8Array> {
-  const remove = onAbort(signal, source)
-  try {
-    return await collect(source, limit, () => tooLarge(limit, why))
-  } catch (error) {
-    throwIfAborted(signal)
-    throw error
-  } finally {
-    remove()
-  }
 }
 
 async function normalise(
@@ -99,31 +65,6 @@ async function normalise(
   if (found.length <= limit) return { bytes: found }
   if (!streaming) throw tooLarge(limit, NO_STREAMS)
   return { source: sourceOfBytes(found, PIECE_LENGTH), length: found.length }
-}
-
-function refuseReserved(metadata: Input, reserved: ReadonlySet<string>): void {
-  for (const name of Object.keys(metadata)) {
-    if (!reserved.has(name.toLowerCase())) continue
-    throw configError(
-      `Metadata must not contain '${name}': the key belongs to the encryption envelope, which this client writes itself`,
-    )
-  }
-}
-
-function mergedMetadata(own: Input, envelope: ObjectMetadata, bucket: string, key: string): Record<string, unknown> {
-  const merged = { ...own, ...envelope }
-  const encoder = new TextEncoder()
-  let size = 0
-  for (const [name, value] of Object.entries(merged)) {
-    size += encoder.encode(name).length + encoder.encode(String(value)).length
-  }
-  if (size > MAX_METADATA_BYTES) {
-    throw new CseError(
-      'ERR_S3CSE_ENVELOPE_TOO_LARGE',
-      `Metadata and envelope of ${bucket}/${key} have ${size} bytes together; S3 stores at most ${MAX_METADATA_BYTES}. Shorten the metadata, the encryption context or the materials description. (Official clients put such envelopes into instruction files, which this version does not write.)`,
-    )
-  }
-  return merged
 }
 
 interface SealedBody {

@@ -2,8 +2,8 @@ import type { PutObjectCommandInput } from '@aws-sdk/client-s3'
 
 import { configError } from '../errors.js'
 import type { Context, Keyring } from '../keyrings/keyring.js'
-import { booleanOption, contextOption, keyringOption, onlyMembers } from './options.js'
-import type { Settings } from './options.js'
+import { booleanOption, contextOption, keyringOption, onlyMembers, rangeReadsOption } from './options.js'
+import type { RangeReads, Settings } from './options.js'
 
 /** What may differ from request to request. Everything else is the client's. */
 export interface RequestOptions {
@@ -13,7 +13,42 @@ export interface RequestOptions {
   readonly keyring?: Keyring | undefined
   /** Replaces the client's setting for this GetObject. */
   readonly delayedAuthentication?: boolean | undefined
+  /** Replaces the client's setting for this GetObject. */
+  readonly rangeReads?: RangeReads | undefined
+  /**
+   * For a multipart upload: every part but the last has exactly this many bytes of plaintext, at least 5 MiB. Parts may
+   * then be sent in any order and from several processes. Default: where a part begins is known when those before it
+   * were sent.
+   */
+  readonly partSize?: number | undefined
+  /**
+   * For a multipart upload that another process may have to go on with after a crash: given to CreateMultipartUpload, or
+   * to `importUpload` by whoever goes on. See SaveUpload. CreateMultipartUpload then asks the keyring to unwrap the data
+   * key once, and fails with ERR_S3CSE_UPLOAD_STATE where it cannot and there is no `stateKey`.
+   */
+  readonly saveUpload?: SaveUpload | undefined
+  /** 32 random bytes under which the saved state is encrypted, for principals that may encrypt but not decrypt. Who has the state and this key can decrypt the object. Default: who can unwrap the object's data key can import the state. */
+  readonly stateKey?: Uint8Array | undefined
 }
+
+/**
+ * Appends a piece of an upload's state where it survives a crash, and only then resolves: bytes leave as soon as it has.
+ * All pieces one after the other are the `state` for `importUpload`. It is called for one piece at a time. What it throws
+ * fails the request that the piece was for, and can be tried again: the next piece says everything once more.
+ *
+ * ```ts
+ * const file = await open('upload.state', 'a', 0o600)
+ * const saveUpload = async (text: string) => {
+ *   await file.appendFile(text)
+ *   await file.datasync() // Without this a power failure may take back what was said.
+ * }
+ * ```
+ *
+ * Keep the state where only uploaders can write. An old state together with a changed source encrypts other bytes with
+ * the same keystream, which shows both to whoever sees the two ciphertexts: never restore it from a backup, never share
+ * it between two uploads, and let nobody upload with a copy.
+ */
+export type SaveUpload = (text: string) => Promise<void> | void
 
 /** What PutObject takes as a Body on an encrypting client: more than the bare SDK does. */
 export type EncryptableBody =
@@ -34,6 +69,11 @@ interface Encryptable {
 /** The input as the SDK's commands take it. */
 export type SdkInput<I> = I extends { Body?: unknown } ? Omit<I, 'Body'> & Pick<PutObjectCommandInput, 'Body'> : I
 
+/** Bytes of a part of a multipart upload but the last (S3 User Guide, "Amazon S3 multipart upload limits"). */
+const MIN_PART = 5 * 1024 ** 2
+const MAX_PART = 5 * 1024 ** 3
+const STATE_KEY_LENGTH = 32
+
 // Shared between copies of the package: a request that was prepared with one must not lose its options in another.
 const OPTIONS: unique symbol = Symbol.for('s3-cse.request-options')
 
@@ -46,7 +86,11 @@ const OPTIONS: unique symbol = Symbol.for('s3-cse.request-options')
  * Throws ERR_S3CSE_CONFIG for an unknown option or a wrong value.
  */
 export function requestOptions<I extends Encryptable>(input: I, options: RequestOptions): SdkInput<I> {
-  const given = onlyMembers(options, ['encryptionContext', 'keyring', 'delayedAuthentication'], 'requestOptions')
+  const given = onlyMembers(
+    options,
+    ['encryptionContext', 'keyring', 'delayedAuthentication', 'rangeReads', 'partSize', 'saveUpload', 'stateKey'],
+    'requestOptions',
+  )
   const checked: RequestOptions = Object.freeze({
     encryptionContext: given.encryptionContext === undefined ? undefined : contextOption(given.encryptionContext),
     keyring: given.keyring === undefined ? undefined : keyringOption(given.keyring),
@@ -54,8 +98,33 @@ export function requestOptions<I extends Encryptable>(input: I, options: Request
       given.delayedAuthentication === undefined
         ? undefined
         : booleanOption(given.delayedAuthentication, 'delayedAuthentication'),
+    rangeReads: given.rangeReads === undefined ? undefined : rangeReadsOption(given.rangeReads),
+    partSize: given.partSize === undefined ? undefined : partSizeOption(given.partSize),
+    saveUpload: saveOption(given.saveUpload, 'saveUpload'),
+    stateKey: stateKeyOption(given.stateKey),
   })
   return { ...input, [OPTIONS]: checked } as unknown as SdkInput<I>
+}
+
+export function isPartSize(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= MIN_PART && value <= MAX_PART
+}
+
+function partSizeOption(value: unknown): number {
+  if (isPartSize(value)) return value
+  throw configError(`partSize must be a whole number of bytes from ${MIN_PART} to ${MAX_PART}`)
+}
+
+export function saveOption(value: unknown, name: string): SaveUpload | undefined {
+  if (value === undefined || typeof value === 'function') return value as SaveUpload | undefined
+  throw configError(`${name} must be a function that appends a piece of text`)
+}
+
+/** A copy, so that the caller can wipe the original. */
+export function stateKeyOption(value: unknown): Uint8Array | undefined {
+  if (value === undefined) return undefined
+  if (value instanceof Uint8Array && value.length === STATE_KEY_LENGTH) return Uint8Array.from(value)
+  throw configError(`stateKey must be a Uint8Array of ${STATE_KEY_LENGTH} bytes`)
 }
 
 /** The choices that hold for one request. */
@@ -63,6 +132,10 @@ export interface RequestSettings {
   readonly keyring: Keyring
   readonly encryptionContext: Context
   readonly delayedAuthentication: boolean
+  readonly rangeReads: RangeReads
+  readonly partSize: number | undefined
+  readonly saveUpload: SaveUpload | undefined
+  readonly stateKey: Uint8Array | undefined
 }
 
 const NO_CONTEXT: Context = Object.freeze(Object.create(null) as Context)
@@ -84,7 +157,15 @@ export function requestSettings(settings: Settings, input: object, bucket: strin
     keyring,
     encryptionContext: context ?? NO_CONTEXT,
     delayedAuthentication: options.delayedAuthentication ?? settings.delayedAuthentication,
+    rangeReads: options.rangeReads ?? settings.rangeReads,
+    partSize: options.partSize,
+    saveUpload: options.saveUpload,
+    stateKey: options.stateKey,
   }
+}
+
+export function partSizeOf(input: object): number | undefined {
+  return (input as { [OPTIONS]?: RequestOptions })[OPTIONS]?.partSize
 }
 
 /** Bucket and key of an input. Throws ERR_S3CSE_CONFIG where they are missing, as the SDK would later. */

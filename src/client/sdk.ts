@@ -35,6 +35,15 @@ export interface ClientConfig {
   readonly sha256?: SdkHashConstructor
 }
 
+/** What a command is handled with. */
+export interface CommandContext {
+  readonly client: S3Client
+  readonly args: Args
+  readonly next: Next
+  readonly config: ClientConfig
+  readonly signal: AbortSignal | undefined
+}
+
 export function configOf(client: S3Client): ClientConfig {
   return client.config as unknown as ClientConfig
 }

@@ -116,8 +116,9 @@ describe('the package as it is installed', () => {
     const code = (name: string): string => `console.log(Object.keys(await import('${name}')).sort().join())`
     const names = (await evaluate(lean, code('s3-cse'))).trim().split(',')
     const expected = ['CseError', 'DecryptionError', 'KmsError', 'NotEncryptedError', 'PolicyError', 'addEncryption']
-    expected.push('aesKeyring', 'encryptedView', 'encryptionInfo', 'removeEncryption', 'requestOptions', 'rsaKeyring')
-    assert.deepEqual(names, [...expected, 's3ec'])
+    expected.push('aesKeyring', 'download', 'encryptedView', 'encryptionInfo', 'exportUpload', 'importReceipts')
+    expected.push('importUpload', 'removeEncryption', 'requestOptions', 'rsaKeyring', 's3ec', 'uploadReceipt')
+    assert.deepEqual(names, expected)
     assert.match(await evaluate(lean, code('s3-cse/testing')), /startKms,startS3/)
     await assert.rejects(
       evaluate(lean, code('s3-cse/kms')),

@@ -1,0 +1,154 @@
+import { UploadPartCommand } from '@aws-sdk/client-s3'
+import type { CompletedPart, UploadPartCommandInput } from '@aws-sdk/client-s3'
+
+import { CseError } from '../errors.js'
+import { uploadState } from '../message/multipart.js'
+import type { Ending } from '../message/multipart.js'
+import { digestMembers } from './checksums.js'
+import { callersParts, checkNamed, partsOf, withOwnPart } from './complete-list.js'
+import { verifyFullObjectChecksum } from './full-object-checksum.js'
+import { setInfo, takeChecksums } from './info.js'
+import { asStored } from './internal.js'
+import type { Settings } from './options.js'
+import { objectName } from './request-options.js'
+import { untilAborted } from './sdk.js'
+import type { CommandContext, Input, Output, Result } from './sdk.js'
+import { partMembers, storedPart } from './upload-part.js'
+import type { ActiveUpload, CompletedUpload, OwnPart } from './uploads.js'
+
+function lengthError(found: number, declared: unknown): CseError {
+  return new CseError(
+    'ERR_S3CSE_BODY_LENGTH',
+    `MpuObjectSize says ${String(declared)} bytes, but the parts have ${found} of plaintext; the upload was not completed.`,
+  )
+}
+
+function checkSize(input: Input, length: number): void {
+  if (input.MpuObjectSize !== undefined && Number(input.MpuObjectSize) !== length) {
+    throw lengthError(length, input.MpuObjectSize)
+  }
+}
+
+async function sendOwnPart(
+  { client, args: { input }, signal }: CommandContext,
+  upload: ActiveUpload,
+  { number, body, replaces }: NonNullable<Ending['send']>,
+): Promise<OwnPart> {
+  const own = {
+    Bucket: upload.bucket,
+    Key: upload.key,
+    UploadId: upload.uploadId,
+    PartNumber: number,
+    Body: body,
+    ContentLength: body.length,
+    ...upload.partMembers,
+    ...partMembers(input),
+    ...(upload.checksumAlgorithm === undefined ? {} : { ChecksumAlgorithm: upload.checksumAlgorithm }),
+  } as UploadPartCommandInput
+  const options = signal === undefined ? {} : { abortSignal: signal }
+  const output = await client.send(new UploadPartCommand(asStored(own)), options)
+  return { number, replaces, stored: storedPart(output as unknown as Output) }
+}
+
+function encrypted(input: Input, parts: CompletedPart[], sealedLength: number): Record<string, unknown> {
+  const changed: Record<string, unknown> = {
+    ...input,
+    MultipartUpload: { ...(input.MultipartUpload as object), Parts: parts },
+  }
+  for (const member of digestMembers(input)) Reflect.deleteProperty(changed, member)
+  if (input.MpuObjectSize !== undefined) changed.MpuObjectSize = sealedLength
+  return changed
+}
+
+/** What is being completed: there is one trailer, and one request after another sends it. */
+const completing = new WeakMap<ActiveUpload, Promise<unknown>>()
+
+/** Sends the trailer, where no part has it yet, and completes the upload. A failure leaves everything as it was: Complete can be sent again. */
+export async function completeMultipartUpload(c: CommandContext, settings: Settings): Promise<Result> {
+  const { input } = c.args
+  const { bucket, key } = objectName(input)
+  for (;;) {
+    const done = settings.uploads.completed(bucket, key, input.UploadId)
+    if (done !== undefined) return again(c, done)
+    const upload = settings.uploads.active(bucket, key, input.UploadId)
+    const before = completing.get(upload)
+    if (before === undefined) return complete(c, settings, upload)
+    await untilAborted(before, c.signal, () => undefined)
+  }
+}
+
+async function complete(c: CommandContext, settings: Settings, upload: ActiveUpload): Promise<Result> {
+  const leave = settings.uploads.use(upload)
+  let finished = (): void => undefined
+  completing.set(upload, new Promise<void>((resolve) => (finished = resolve)))
+  try {
+    const result = await finishAndSend(c, upload)
+    if ('completed' in result) settings.uploads.complete(upload, result.completed)
+    return result.answer
+  } finally {
+    completing.delete(upload)
+    finished()
+    leave()
+  }
+}
+
+async function finishAndSend(
+  c: CommandContext,
+  upload: ActiveUpload,
+): Promise<{ answer: Result } | { answer: Result; completed: CompletedUpload }> {
+  const { args, next } = c
+  const { input } = args
+  const { multipart, stored, bucket, key, summary: envelope, metadata } = upload
+  const frozen = multipart.frozen !== undefined
+  const parts = callersParts(partsOf(input), upload.own, frozen, multipart.records().length)
+  const last = parts.at(-1)
+  const { length, sealedLength, send } = await multipart.finish(
+    parts.map(({ PartNumber }) => PartNumber as number),
+    ({ length, lengths, lastAsStored }) => {
+      checkSize(input, length)
+      verifyFullObjectChecksum(upload, input, lengths)
+      if (lastAsStored && last !== undefined) checkNamed(last, stored.get(parts.length))
+    },
+  )
+  if (send === undefined) upload.own = undefined
+  else upload.own ??= await sendOwnPart(c, upload, send)
+  const { own } = upload
+  // S3 may have completed it when the answer is lost: who goes on then cannot send this part again.
+  if (own !== undefined) await upload.log?.own(own)
+  const answer = await next({ ...args, input: encrypted(input, withOwnPart(parts, own), sealedLength) })
+  if (answer.output.presigned !== undefined) return { answer }
+  const completed = { bucket, key, own, length, sealedLength, envelope, metadata }
+  showCompleted(answer.output, completed)
+  return { answer, completed }
+}
+
+function showCompleted(output: Output, { envelope, metadata, sealedLength: storedLength }: CompletedUpload): void {
+  setInfo(output, { status: 'encrypted', envelope, metadata, storedLength, checksums: takeChecksums(output) })
+}
+
+/** S3 answers a repeated Complete of the same parts as it did the first time. */
+async function again({ args, next }: CommandContext, done: CompletedUpload): Promise<Result> {
+  const { input } = args
+  checkSize(input, done.length)
+  if (digestMembers(input).length > 0) {
+    throw uploadState('The upload was completed before: its digest cannot be verified any more. Leave it out.')
+  }
+  const parts = callersParts(partsOf(input), done.own, false, 0)
+  const result = await next({ ...args, input: encrypted(input, withOwnPart(parts, done.own), done.sealedLength) })
+  showCompleted(result.output, done)
+  return result
+}
+
+/** Forgets the upload once S3 has. */
+export async function abortMultipartUpload({ args, next }: CommandContext, settings: Settings): Promise<Result> {
+  const { bucket, key } = objectName(args.input)
+  const forget = (): void => settings.uploads.forget(bucket, key, args.input.UploadId)
+  try {
+    const result = await next(args)
+    if (result.output.presigned === undefined) forget()
+    return result
+  } catch (error) {
+    if ((error as Partial<Error>).name === 'NoSuchUpload') forget()
+    throw error
+  }
+}

@@ -1,0 +1,205 @@
+import { runtime } from '#runtime'
+import { resources } from '../bytes/resources.js'
+import type { Resources } from '../bytes/resources.js'
+import { CseError } from '../errors.js'
+import type { Envelope, ObjectName } from '../formats/format.js'
+import type { Opener } from '../message/opener.js'
+import { rangedRead, sealedRange } from '../message/ranged-read.js'
+import { streamedRead } from '../message/streamed-read.js'
+import { SLICE_LENGTH, verifiedRead } from '../message/verified-read.js'
+import type { ByteSource } from '../runtime/runtime.js'
+import { showPlaintext } from './info.js'
+import type { EncryptionInfo } from './info.js'
+import { checkObjectSize, openEnvelope, unexpected } from './open-object.js'
+import type { Settings } from './options.js'
+import { outputBody } from './output-body.js'
+import { answeredRange } from './range-answer.js'
+import type { AnsweredRange } from './range-answer.js'
+import { invalidRange } from './range-error.js'
+import { partRefused, rangeRefused } from './range-request.js'
+import type { AskedRange } from './range-request.js'
+import { formatRange, resolveRange } from './range.js'
+import type { ByteRange } from './range.js'
+import type { RequestSettings } from './request-options.js'
+import type { Args, ClientConfig, Input, Next, Output } from './sdk.js'
+
+export interface GetContext {
+  readonly args: Args
+  readonly next: Next
+  readonly settings: Settings
+  readonly config: ClientConfig
+  readonly signal: AbortSignal | undefined
+}
+
+/** A response with an envelope, and what was asked for. */
+export interface Found {
+  readonly object: ObjectName
+  readonly envelope: Envelope
+  readonly request: RequestSettings
+  readonly upstream: ByteSource
+  readonly kind: 'node' | 'web'
+  readonly asked: AskedRange | undefined
+}
+
+/** What a Body is made from. */
+interface Reading {
+  readonly found: Found
+  /** The response's own output, before anything of it is changed. */
+  readonly first: Output
+  readonly opener: Opener
+  /** Length of the whole stored object in bytes. */
+  readonly sealedLength: number
+  /** What the response is of it; `undefined`: the whole. */
+  readonly answered: AnsweredRange | undefined
+  /** The plaintext that is wanted; `undefined`: the whole. */
+  readonly range: ByteRange | undefined
+  readonly held: Resources
+  readonly where: string
+}
+
+function storedLength(output: Output, where: string): number {
+  if (output.ContentRange !== undefined) {
+    throw unexpected(`The response for ${where} is a range (Content-Range), but none was asked for`)
+  }
+  const length = output.ContentLength
+  if (typeof length !== 'number' || !Number.isSafeInteger(length) || length < 0) {
+    throw unexpected(`The response for ${where} has no usable Content-Length, which is needed to bound what is read`)
+  }
+  return length
+}
+
+/** Whether a verified read can keep what it has to, by its settings alone. */
+function checkSpool(
+  sealedLength: number,
+  range: ByteRange | undefined,
+  { spool, maxBufferedBytes }: Settings,
+  where: string,
+): void {
+  const kept = range === undefined ? sealedLength : Math.min(sealedLength, range.end - range.start + 2 * SLICE_LENGTH)
+  if (spool === undefined || kept <= maxBufferedBytes || kept <= spool.maxBytes) return
+  throw new CseError(
+    'ERR_S3CSE_SPOOL',
+    `A verified read of ${where} keeps ${kept} of its stored bytes, more than spool.maxBytes (${spool.maxBytes}). Raise it, or read with delayedAuthentication.`,
+  )
+}
+
+/** `undefined` if none is wanted, or `length` is not known. Throws what S3 answers to a range outside of the plaintext. */
+function wantedRange(asked: AskedRange | undefined, length: number | undefined, output: Output): ByteRange | undefined {
+  if (asked?.spec === undefined || length === undefined) return undefined
+  const range = resolveRange(asked.spec, length)
+  if (range === undefined) throw invalidRange(asked.header, length, output)
+  return range
+}
+
+/** The input for the same object once more, as it was in the first response. */
+export function pinnedInput(input: Input, first: Output): Record<string, unknown> {
+  const pinned: Record<string, unknown> = { ...input }
+  if (first.ETag !== undefined) pinned.IfMatch = first.ETag
+  if (first.VersionId !== undefined) pinned.VersionId = first.VersionId
+  delete pinned.IfNoneMatch
+  delete pinned.IfModifiedSince
+  delete pinned.Range
+  return pinned
+}
+
+/** The same object once more: whole, for a read in two passes, or a part of it. */
+async function reread(g: GetContext, { first, sealedLength, where }: Reading, part?: ByteRange): Promise<ByteSource> {
+  const spec = part && { first: part.start, last: part.end - 1 }
+  const input = { ...pinnedInput(g.args.input, first), ...(spec && { Range: formatRange(spec) }) }
+  const { output } = await g.next({ ...g.args, input })
+  const source = runtime.source(output.Body)
+  try {
+    const length = spec === undefined ? storedLength(output, where) : answeredRange(output, spec, where)?.total
+    if (length !== sealedLength) {
+      throw unexpected(
+        `The second response for ${where} is not of the same length as the first; the object was overwritten: read it again`,
+      )
+    }
+  } catch (error) {
+    source.cancel(error as Error)
+    throw error
+  }
+  return source
+}
+
+/** A range from the stored bytes around it. Which these are is known now: if the response lacks some, they are asked for. */
+async function partSource(g: GetContext, r: Reading, { part }: AnsweredRange, range: ByteRange): Promise<ByteSource> {
+  const { opener, sealedLength, held } = r
+  const { request, upstream } = r.found
+  if (opener.authentication !== 'segment' && request.rangeReads !== 'unauthenticated') throw partRefused()
+  const read = { opener, sealedLength, range, resources: held }
+  const needed = sealedRange(opener, sealedLength, range)
+  if (needed.start >= part.start && needed.end <= part.end) return rangedRead({ ...read, upstream, sealed: part })
+  upstream.cancel()
+  const again = await reread(g, r, needed)
+  held.hold((error) => again.cancel(error))
+  return rangedRead({ ...read, upstream: again, sealed: needed })
+}
+
+function wholeSource(g: GetContext, r: Reading): ByteSource {
+  const { opener, sealedLength, range, held, found } = r
+  const read = { opener, upstream: found.upstream, sealedLength, range, resources: held }
+  if (found.request.delayedAuthentication || opener.authentication === 'segment') return streamedRead(read)
+  const { spool, memory, disk } = g.settings
+  const { createSpool } = runtime
+  return verifiedRead({
+    ...read,
+    memory,
+    disk,
+    createSpool: spool === undefined || createSpool === undefined ? undefined : () => createSpool(spool.directory),
+    reread: () => reread(g, r),
+  })
+}
+
+function authenticationOf({ opener, answered, found }: Reading): EncryptionInfo['authentication'] {
+  if (opener.authentication === 'segment') return 'verified'
+  if (opener.authentication === 'none' || answered !== undefined) return 'none'
+  return found.request.delayedAuthentication ? 'delayed' : 'verified'
+}
+
+/** As S3 answers a range: 206 with Content-Range, but 200 for the last bytes of nothing. */
+function showRange(output: Output, { start, end }: ByteRange, length: number): void {
+  const empty = start === end
+  if (empty) delete output.ContentRange
+  else output.ContentRange = `bytes ${start}-${end - 1}/${length}`
+  output.$metadata = { ...(output.$metadata as object | undefined), httpStatusCode: empty ? 200 : 206 }
+}
+
+/** Puts plaintext into an output: Body, lengths, range, metadata. All that can be seen without a key is checked first. */
+export async function decryptObject(g: GetContext, output: Output, found: Found): Promise<void> {
+  const { settings } = g
+  const { object, envelope, request, upstream, asked, kind } = found
+  const where = `${object.bucket}/${object.key}`
+  const answered = asked?.sent === undefined ? undefined : answeredRange(output, asked.sent, where)
+  const sealedLength = answered?.total ?? storedLength(output, where)
+  checkObjectSize(envelope, sealedLength, settings, where)
+  const early = wantedRange(asked, envelope.plaintextLength(sealedLength), output)
+  if (answered === undefined && !request.delayedAuthentication) checkSpool(sealedLength, early, settings, where)
+
+  const opener = await openEnvelope({ envelope, settings, request, object, signal: g.signal })
+  const held = resources()
+  held.hold(() => opener.destroy())
+  held.hold((error) => upstream.cancel(error))
+  try {
+    const plaintextLength = opener.plaintextLength(sealedLength)
+    const range = early ?? wantedRange(asked, plaintextLength, output)
+    if (asked?.spec !== undefined && (range === undefined || plaintextLength === undefined)) {
+      throw rangeRefused(`The plaintext's length of ${where} is not known before all of it is read: omit Range`)
+    }
+    const r: Reading = { found, first: { ...output }, opener, sealedLength, answered, range, held, where }
+    const source =
+      answered === undefined || range === undefined ? wholeSource(g, r) : await partSource(g, r, answered, range)
+    output.Body = outputBody(source, { config: g.config, signal: g.signal, kind, resources: held })
+    showPlaintext(output, {
+      envelope,
+      reserved: settings.format.reservedKeys,
+      length: range === undefined ? plaintextLength : range.end - range.start,
+      storedLength: sealedLength,
+      authentication: authenticationOf(r),
+    })
+    if (range !== undefined && plaintextLength !== undefined) showRange(output, range, plaintextLength)
+  } catch (error) {
+    held.release(error as Error)
+    throw error
+  }
+}

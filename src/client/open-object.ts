@@ -1,0 +1,70 @@
+import { configError, CseError, NotEncryptedError, PolicyError } from '../errors.js'
+import type { Envelope, ObjectMetadata, ObjectName } from '../formats/format.js'
+import type { Opener } from '../message/opener.js'
+import type { Settings } from './options.js'
+import type { RequestSettings } from './request-options.js'
+import { untilAborted } from './sdk.js'
+import type { Output } from './sdk.js'
+
+export function unexpected(message: string): CseError {
+  return new CseError('ERR_S3CSE_RESPONSE_UNEXPECTED', message)
+}
+
+export function notEncrypted({ bucket, key }: ObjectName): NotEncryptedError {
+  return new NotEncryptedError(
+    `${bucket}/${key} has no encryption envelope in its metadata: it is stored as plaintext, or its envelope is in an instruction file, which this version does not read. Plain objects are read with a client without encryption, or with the option passthrough.`,
+  )
+}
+
+/** The envelope of an output of GetObject or HeadObject; `undefined` if it has none. Throws ERR_S3CSE_ENVELOPE_INVALID. */
+export function recogniseObject(settings: Settings, output: Output, object: ObjectName): Envelope | undefined {
+  return settings.format.recognise((output.Metadata ?? {}) as ObjectMetadata, object)
+}
+
+/** Whether an object may be as long as it is: by its format, and by `maxObjectBytes`. Before any key is used. */
+export function checkObjectSize(envelope: Envelope, sealedLength: number, settings: Settings, where: string): void {
+  envelope.plaintextLength(sealedLength)
+  if (sealedLength > settings.maxObjectBytes) {
+    throw new PolicyError(
+      'ERR_S3CSE_POLICY',
+      `${where} has ${sealedLength} stored bytes, more than maxObjectBytes (${settings.maxObjectBytes})`,
+    )
+  }
+}
+
+export interface OpenEnvelope {
+  readonly envelope: Envelope
+  readonly settings: Settings
+  readonly request: RequestSettings
+  readonly object: ObjectName
+  readonly signal: AbortSignal | undefined
+}
+
+/** Policy, context and key, in that order. Who gets the Opener destroys it. */
+export function openEnvelope({ envelope, settings, request, object, signal }: OpenEnvelope): Promise<Opener> {
+  const opening = envelope.open({
+    keyring: request.keyring,
+    commitmentPolicy: settings.commitmentPolicy,
+    encryptionContext: request.encryptionContext,
+    object,
+    ...(signal === undefined ? {} : { signal }),
+  })
+  return untilAborted(opening, signal, (late) => late.destroy())
+}
+
+/** Whether the caller takes an object without an envelope as it is. `output` has the length of the whole object. */
+export function takesPlain(settings: Settings, output: Output, { bucket, key }: ObjectName): boolean {
+  const answer: unknown = settings.passthrough({
+    Bucket: bucket,
+    Key: key,
+    VersionId: output.VersionId as string | undefined,
+    ETag: output.ETag as string | undefined,
+    ContentLength: output.ContentLength as number | undefined,
+    ContentType: output.ContentType as string | undefined,
+    Metadata: (output.Metadata ?? {}) as ObjectMetadata,
+  })
+  // A promise would count as a yes, whatever it resolves to.
+  if (typeof answer === 'boolean') return answer
+  if (answer instanceof Promise) answer.catch(() => undefined)
+  throw configError('passthrough must return true or false, at once: it cannot be async')
+}
