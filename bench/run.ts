@@ -1,6 +1,6 @@
 /**
- * Benchmarks: `npm run bench -- [memory] [small] [options]`, both by default. Prints Markdown tables, writes JSON to
- * bench/results/, and ends with status 1 if a limit is exceeded.
+ * Benchmarks: `npm run bench -- [memory] [small] [speed] [options]`, all by default. Prints Markdown tables, writes JSON
+ * to bench/results/, and ends with status 1 if a limit is exceeded.
  *
  *   memory   peak memory and throughput of PutObject and GetObject of one large stream
  *     --size 4GiB        plaintext; KiB, MiB and GiB are understood
@@ -9,16 +9,22 @@
  *     --batches 20       of each side
  *     --operations 1000  in each batch
  *     --cpu-prof         writes a CPU profile of the measured process to bench/results/
+ *   speed    every way to write and read an object against the plain SDK, some 20 minutes
+ *     --sizes 1KiB,1MiB,64MiB,1GiB
+ *     --runs 5           of each side of each row
+ *     --rows <names>     only these: put-buffer, put-stream, upload, upload-unsigned, get-verified, get-delayed, download
+ *     --directory <dir>  as above
  */
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { memory } from './memory.js'
 import { small } from './small.js'
+import { speed } from './speed.js'
 import { buildSubjects } from './support/build.js'
 import { UsageError } from './support/errors.js'
 import { parseCount, parseSize } from './support/units.js'
 
-const BENCHMARKS = ['memory', 'small']
+const BENCHMARKS = ['memory', 'small', 'speed']
 
 async function main(): Promise<boolean> {
   const { values, positionals } = parseArgs({
@@ -28,6 +34,9 @@ async function main(): Promise<boolean> {
       directory: { type: 'string', default: tmpdir() },
       batches: { type: 'string', default: '20' },
       operations: { type: 'string', default: '1000' },
+      sizes: { type: 'string', default: '1KiB,1MiB,64MiB,1GiB' },
+      runs: { type: 'string', default: '5' },
+      rows: { type: 'string', default: '' },
       'cpu-prof': { type: 'boolean', default: false },
     },
   })
@@ -38,6 +47,9 @@ async function main(): Promise<boolean> {
   const size = parseSize('size', values.size)
   const batches = parseCount('batches', values.batches)
   const operations = parseCount('operations', values.operations)
+  const sizes = values.sizes.split(',').map((text) => parseSize('sizes', text))
+  const runs = parseCount('runs', values.runs)
+  const rows = values.rows.split(',').filter((name) => name !== '')
 
   const subjects = buildSubjects()
   try {
@@ -45,6 +57,9 @@ async function main(): Promise<boolean> {
     if (wanted.has('memory')) within = (await memory({ subjects, size, directory: values.directory })) && within
     if (wanted.has('small')) {
       within = (await small({ subjects, batches, operations, profile: values['cpu-prof'] })) && within
+    }
+    if (wanted.has('speed')) {
+      within = (await speed({ subjects, sizes, runs, operations: rows, directory: values.directory })) && within
     }
     return within
   } finally {

@@ -1,4 +1,4 @@
-/** A large body that is made as it is read, and recognised as it comes back, at little cost. */
+/** A large body that is made as it is read, or at once, and recognised as it comes back, at little cost. */
 import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 
@@ -21,8 +21,8 @@ export function newSeed(): Buffer {
   return randomBytes(BLOCK_BYTES)
 }
 
-/** Each chunk is a new buffer, as from a file or a socket. */
-export function generate({ size, block }: Pattern): Readable {
+/** Each chunk is a new buffer, as from a file or a socket. `observe` sees it before it is given out. */
+export function generate({ size, block }: Pattern, observe?: (chunk: Buffer) => void): Readable {
   let position = 0
   return new Readable({
     highWaterMark: BLOCK_BYTES,
@@ -35,9 +35,20 @@ export function generate({ size, block }: Pattern): Readable {
       block.copy(chunk)
       if (chunk.length >= COUNTER_BYTES) chunk.writeDoubleBE(position)
       position += chunk.length
+      observe?.(chunk)
       this.push(chunk)
     },
   })
+}
+
+/** All of it in memory. */
+export function inMemory({ size, block }: Pattern): Buffer {
+  const bytes = Buffer.allocUnsafeSlow(size)
+  for (let at = 0; at < size; at += BLOCK_BYTES) {
+    block.copy(bytes, at)
+    if (size - at >= COUNTER_BYTES) bytes.writeDoubleBE(at, at)
+  }
+  return bytes
 }
 
 /** Reads to the end; rejects unless it is the pattern, to the byte. */

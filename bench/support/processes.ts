@@ -56,6 +56,10 @@ export const QUIET: readonly string[] = ['--no-warnings']
 
 export interface ServerTask {
   readonly directory?: string
+  /** Bytes of bodies a second, in both directions together. Default: no limit. */
+  readonly paceBytesPerSecond?: number
+  /** Bodies are received and checked, but not stored. */
+  readonly discardBodies?: boolean
 }
 
 /** An S3 in a process of its own, which does no more than it must. */

@@ -4,8 +4,8 @@ import { open } from 'node:fs/promises'
 import path from 'node:path'
 import type { Readable } from 'node:stream'
 
-/** What one PutObject can store, less the tag of 16 bytes. */
-const MAX_BYTES = 5 * 1024 ** 3 - 16
+/** What one object can hold: 2^39 - 256 bits of plaintext (NIST SP 800-38D, section 5.2.1.1). */
+const MAX_BYTES = 64 * 1024 ** 3 - 32
 
 function refuse(message: string): never {
   console.error(`demo: ${message}`)
@@ -23,7 +23,7 @@ export async function inputFile(args: readonly string[]): Promise<{ file: string
     const found = await handle.stat()
     await handle.close()
     if (!found.isFile()) refuse(`${file} is not a file`)
-    if (found.size > MAX_BYTES) refuse(`${file} is larger than what one PutObject can store (5 GiB)`)
+    if (found.size > MAX_BYTES) refuse(`${file} is larger than one object can be (64 GiB - 32 bytes)`)
     return { file, size: found.size }
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
@@ -40,4 +40,18 @@ export async function sha256(stream: Readable): Promise<string> {
 
 export function hex(data: Uint8Array): string {
   return [...data].map((byte) => byte.toString(16).padStart(2, '0')).join(' ')
+}
+
+/** The bytes that `bytes=a-b` or `bytes=-n` means in a file. */
+export async function rangeOf(file: string, range: string, size: number): Promise<Uint8Array> {
+  const [first = '', last = ''] = range.replace('bytes=', '').split('-')
+  const start = first === '' ? Math.max(0, size - Number(last)) : Number(first)
+  const end = first === '' ? size : Math.min(size, Number(last) + 1)
+  const handle = await open(file)
+  try {
+    const { buffer } = await handle.read(new Uint8Array(end - start), 0, end - start, start)
+    return buffer
+  } finally {
+    await handle.close()
+  }
 }
