@@ -25,6 +25,7 @@ const PART_MEMBERS = [
   'SSECustomerKeyMD5',
   'RequestPayer',
   'ExpectedBucketOwner',
+  'ChecksumAlgorithm',
 ] as const
 
 export function partMembers(input: Input): Record<string, unknown> {
@@ -114,12 +115,12 @@ export async function uploadPart(c: CommandContext, settings: Settings): Promise
     const sealedLength = await attempt.place(signal)
     throwIfAborted(signal)
     const body = await sealPart(plaintext, attempt, upload, checksums, crc)
-    upload.partMembers = partMembers(input)
 
     const encrypted: Record<string | symbol, unknown> = { ...input, Body: body.body, ContentLength: sealedLength }
     for (const member of digestMembers(input)) Reflect.deleteProperty(encrypted, member)
     if (checksums !== undefined) encrypted.ChecksumAlgorithm = checksums.algorithm
     else if (algorithm !== undefined) encrypted.ChecksumAlgorithm = algorithm
+    upload.partMembers = partMembers(encrypted)
     try {
       const result = await next({ ...args, input: encrypted })
       if (result.output.presigned !== undefined) return result

@@ -45,7 +45,7 @@ export interface Opener {
   absorbPlaintext?(offset: number, plaintext: Uint8Array): MaybePromise<Uint8Array>
   /** 'whole': the message in order, in one pass, instead of `open`, `absorb` and `verify`. Absent where the runtime has no streaming cipher. */
   stream?(): OpenerStream
-  /** 'whole': after every piece of the body was absorbed. Rejects with DecryptionError. */
+  /** 'whole': after every piece of the body was absorbed. 'segment': that the message ends where it should. Rejects with DecryptionError. */
   verify?(sealedLength: number, trailer: Uint8Array): MaybePromise<void>
   /** Wipes the keys. Idempotent. */
   destroy(): void

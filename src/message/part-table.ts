@@ -92,12 +92,19 @@ export function partTable({
 }: PartTableOptions): PartTable {
   const { alignment } = sealer
   const parts = new Map<number, Part>()
-  let highest = 0
   let lastNumber: number | undefined
 
   /** By S3's rules, or by the size of all parts, nothing can follow such a part. */
   function isLast(number: number, length: number): boolean {
     return number === MAX_PARTS || length < (partSize ?? minPartBytes)
+  }
+
+  /** A higher part that is sealed, or about to be. What failed before that does not count. */
+  function above(number: number): number | undefined {
+    for (const part of parts.values()) {
+      if (part.number > number && (part.states.length > 0 || part.attempts > 0)) return part.number
+    }
+    return undefined
   }
 
   function check(number: number, length: number): void {
@@ -119,15 +126,15 @@ export function partTable({
 
   function checkNew(number: number, length: number, found: Part | undefined): void {
     if (isFrozen()) throw uploadState(`Part ${number} is new, and the upload is being completed already.`)
-    if (isLast(number, length) && highest > number) {
+    const changed = found !== undefined && found.length !== length
+    const follower = isLast(number, length) || changed ? above(number) : undefined
+    if (follower !== undefined && isLast(number, length)) {
       throw uploadState(
-        `Part ${number} has ${length} bytes, too few for a part that others follow: part ${highest} was sent before.`,
+        `Part ${number} has ${length} bytes, too few for a part that others follow: part ${follower} was sent before.`,
       )
     }
     // Those above were placed behind the length that it had before.
-    if (found !== undefined && found.length !== length && highest > number && partSize === undefined) {
-      throw otherBytes(number)
-    }
+    if (follower !== undefined && changed && partSize === undefined) throw otherBytes(number)
     // Throws where the message would become too long.
     const offset = order.known(number)
     if (offset !== undefined) sealer.sealedLength(offset + length)
@@ -159,7 +166,6 @@ export function partTable({
       const part = found ?? newPart(number, length)
       part.length = length
       parts.set(number, part)
-      highest = Math.max(highest, number)
       order.set(number, length)
       if (isLast(number, length)) lastNumber = number
       else if (lastNumber === number) lastNumber = undefined

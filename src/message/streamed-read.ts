@@ -86,9 +86,10 @@ async function* open({ opener, upstream, sealedLength }: ReadOptions): AsyncGene
   await reader.end()
   if (stream !== undefined) {
     stream.final(trailer)
-  } else if (whole) {
-    if (opener.verify === undefined) throw new DecryptionError()
-    await opener.verify(sealedLength, trailer)
+  } else {
+    if (whole && opener.verify === undefined) throw new DecryptionError()
+    // Of a format that is verified piece by piece: that no piece is missing at the end.
+    await opener.verify?.(sealedLength, trailer)
   }
 }
 

@@ -152,8 +152,7 @@ async function* openSpooled(
   const reader = exactReader(o.upstream)
   await reader.read(opener.headerLength)
   const kept: KeptSlice[] = []
-  const buffer = sliceBuffer(o)
-  const buffers = [buffer, sliceBuffer(o)]
+  const buffers = [sliceBuffer(o), sliceBuffer(o)] as const
   let writing = Promise.resolve()
   for (const slice of slices(opener, o.sealedLength)) {
     // Two buffers in turn: one is filled while the other is written.
@@ -168,12 +167,31 @@ async function* openSpooled(
   await writing
   await finish(reader, opener, o.sealedLength)
 
+  yield* release(opener, kept, wanted, readAhead(spool, kept, buffers))
+}
+
+/** Gives slice by slice what was spooled, and reads the next one meanwhile: two buffers in turn. */
+function readAhead(
+  spool: Spool,
+  kept: readonly KeptSlice[],
+  [even, odd]: readonly [Uint8Array, Uint8Array],
+): () => Promise<Uint8Array> {
   const first = kept[0]?.slice.offset ?? 0
-  yield* release(opener, kept, wanted, async ({ offset, length }) => {
-    const sealed = buffer.subarray(0, length)
+  let index = 0
+  const begin = async (): Promise<Uint8Array> => {
+    const { offset, length } = kept[index]?.slice ?? { offset: first, length: 0 }
+    const sealed = (index % 2 === 0 ? even : odd).subarray(0, length)
     await spool.read(offset - first, sealed)
     return sealed
-  })
+  }
+  let reading = begin()
+  return async () => {
+    const sealed = await reading
+    index++
+    reading = begin()
+    reading.catch(() => undefined) // reported when its turn has come, if it does
+    return sealed
+  }
 }
 
 async function* openTwice(

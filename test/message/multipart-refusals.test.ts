@@ -122,6 +122,15 @@ describe('a part that is repeated with other bytes', () => {
     assert.equal((await parts.complete(1)).length, MIN + 17)
   })
 
+  it('a last part of which nothing was sealed need not be the last', async () => {
+    const parts = await partsOf(v3, { minPartBytes: MIN })
+    parts.m.begin(1, 10, 'bytes').end()
+    assert.throws(() => parts.m.begin(2, MIN, 'bytes'), state(/cannot follow part 1/))
+    await parts.send(1, pattern(MIN))
+    await parts.send(2, pattern(10))
+    assert.ok(Buffer.from(await parts.complete(2)).equals(v3.whole(join([pattern(MIN), pattern(10)]))))
+  })
+
   it('of another length, where those above it have been placed', async () => {
     const parts = await partsOf(v3, { minPartBytes: MIN })
     parts.m.begin(1, MIN, 'bytes').end()
@@ -157,6 +166,18 @@ describe('the set of parts', () => {
     await sized.send(3, pattern(2 * MIN))
     assert.throws(() => sized.m.begin(2, 2 * MIN - 1, 'bytes'), state(/too few .*: part 3 was sent before/))
     assert.throws(() => sized.m.begin(2, 2 * MIN + 1, 'bytes'), code('ERR_S3CSE_BODY_LENGTH', /partSize says 10000/))
+  })
+
+  it('what failed before anything of it was sealed stands in nobody’s way', async () => {
+    const parts = await partsOf(v3, { minPartBytes: MIN })
+    await parts.send(1, body)
+    const wrong = parts.m.begin(3, MIN, 'bytes')
+    parts.m.begin(2, MIN, 'bytes').end()
+    assert.throws(() => parts.m.begin(2, 7, 'bytes'), state(/part 3 was sent before/))
+    assert.throws(() => parts.m.begin(2, MIN + 1, 'bytes'), otherBytes)
+    wrong.end()
+    await parts.send(2, body.subarray(0, 7))
+    assert.ok(Buffer.from(await parts.complete(2)).equals(v3.whole(join([body, body.subarray(0, 7)]))))
   })
 
   it('numbers are whole, from 1 to 10,000', async () => {
@@ -253,10 +274,30 @@ describe('the set of parts', () => {
     const parts = await partsOf(v3, { minPartBytes: MIN, save })
     await parts.send(1, body)
     const finishing = parts.m.finish([1])
-    while (wait.length === 0) await Promise.resolve()
+    for (let i = 0; i < 100 && wait.length === 0; i++) await Promise.resolve()
     assert.throws(() => parts.m.begin(2, MIN, 'bytes'), state(/is new/))
     wait[0]!()
     assert.equal((await finishing).send?.number, 2)
+  })
+
+  it('is frozen before what fills no segment is sealed with the trailer', async () => {
+    const sealer = framedSealer()
+    let refusal: unknown
+    const watching = {
+      ...sealer,
+      sealPiece: async (...given: Parameters<typeof sealer.sealPiece>) => {
+        if (given[2])
+          assert.throws(
+            () => parts.m.begin(2, MIN, 'bytes'),
+            (error) => ((refusal = error), true),
+          )
+        return sealer.sealPiece(...given)
+      },
+    }
+    const parts = await partsOf(watching, { minPartBytes: MIN })
+    await parts.send(1, pattern(MIN + 500))
+    await parts.complete(1)
+    assert.ok(state(/is new/)(refusal))
   })
 
   it('a last part of which nobody knows how it was stored cannot be followed by the trailer', async () => {
@@ -267,6 +308,15 @@ describe('the set of parts', () => {
     assert.equal(parts.m.frozen, 3 * MIN)
     await parts.send(2, body)
     assert.ok(Buffer.from(await parts.complete(2)).equals(v3.whole(join([pattern(2 * MIN), body]))))
+  })
+
+  it('an upload that was frozen with another length has parts that nobody knows of', async () => {
+    const parts = await partsOf(v3, { minPartBytes: MIN })
+    await parts.send(1, body)
+    parts.m.freeze(2 * MIN)
+    await assert.rejects(parts.m.finish([1]), state(/completed with 10000 bytes before, and has 5000 now/))
+    parts.m.freeze(MIN)
+    assert.ok(Buffer.from(await parts.complete(1)).equals(v3.whole(body)))
   })
 
   it('a worker completes nothing, and does not send part 10,000 without the trailer', async () => {
@@ -292,7 +342,7 @@ describe('limits', () => {
     assert.throws(() => parts.m.begin(13, rest + 1, 'stream'), tooLong)
     parts.m.begin(13, rest, 'stream').end()
     // From the other end: which part it is comes out when the lengths are known.
-    const late = await partsOf(v3)
+    const late = await partsOf({ ...(await v3.sealer()), sealedOffset: (offset) => offset })
     const attempts = [13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2].map((number) => late.m.begin(number, 5 * GIB, 'stream'))
     const placing = assert.rejects(attempts[0]!.place(), tooLong)
     late.m.begin(1, 5 * GIB, 'stream')
@@ -469,6 +519,18 @@ describe('the end', () => {
     assert.throws(() => parts.m.begin(1, MIN, 'bytes'), over)
     await assert.rejects(parts.m.finish([1]), over)
     await assert.rejects(parts.m.restore(record, undefined), over)
+  })
+
+  it('wipes what waited to lead the next part', async (t) => {
+    const copies = t.mock.method(Uint8Array, 'from')
+    const tail = pattern(MIN + 700).subarray(MIN)
+    const parts = await partsOf(framed, { minPartBytes: MIN })
+    await parts.seal(1, pattern(MIN + 700))
+    const kept = copies.mock.calls.flatMap(({ result }) => (result?.length === 700 ? [result] : []))
+    copies.mock.restore()
+    assert.ok(kept.length > 0 && kept.every((one) => tail.equals(one)))
+    parts.m.destroy(new Error('over'))
+    for (const one of kept) assert.deepEqual(one, new Uint8Array(700))
   })
 
   it('comes while a part is sealed: nothing of it is given out, and its state is wiped', async () => {

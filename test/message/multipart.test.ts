@@ -145,15 +145,21 @@ describe('parts in any order', () => {
   it('10,000 parts that were sealed elsewhere', async () => {
     const bodies = split(
       plaintext,
-      Array.from({ length: 10_000 }, (_, index) => (index === 9999 ? 7 : 16)),
+      Array.from({ length: 10_000 }, () => 16),
     )
     const options = { partSize: 16, minPartBytes: 16 }
     const worker = await partsOf(v3, { ...options, worker: true })
-    for (const number of numbersTo(10_000)) await worker.send(number, bodies[number - 1]!)
+    for (const number of numbersTo(9999)) await worker.send(number, bodies[number - 1]!)
     const owner = await partsOf(v3, options)
     for (const { record, stored } of worker.m.records().reverse()) await owner.m.restore(record, stored)
+    // The last one too, and without the trailer: no part can follow it.
+    const { state } = await (await v3.sealer()).sealAgain(9999 * 16, bodies[9999]!, true)
+    const last = { number: 10_000, offset: 9999 * 16, length: 16, states: [state], from: 0 }
+    await owner.m.restore(last, { withTrailer: false })
+    await assert.rejects(owner.m.finish(numbersTo(10_000)), /No part can follow part 10000 .*: send part 10000 again/)
+    worker.stored.set(10_000, await owner.send(10_000, bodies[9999]!))
     const { send } = await owner.m.finish(numbersTo(10_000))
-    assert.equal(send?.replaces, true)
+    assert.equal(send, undefined)
     assert.ok(put(worker.stored, send).equals(v3.whole(join(bodies))))
   })
 

@@ -194,6 +194,25 @@ describe('a part as a stream', () => {
     assert.ok(Buffer.from(await complete(1)).equals(v3.whole(pattern(MIN))))
   })
 
+  it('what a source gives after its attempt is over is not sealed', async () => {
+    const { m } = await partsOf(v3, { partSize: 3 * MIB, minPartBytes: MIN })
+    for (const last of [pattern(2 * MIB), undefined]) {
+      const attempt = m.begin(1, 3 * MIB, 'stream')
+      await attempt.place()
+      const source = manual()
+      const sealed = attempt.sealStream(
+        source,
+        () => assert.fail('seen'),
+        () => assert.fail('finished'),
+      )
+      const reading = assert.rejects(sealed.next(), /was cancelled/)
+      attempt.end()
+      source.push(last)
+      await reading
+      assert.deepEqual(m.records(), [])
+    }
+  })
+
   it('the next attempt waits for a slice that is being sealed', async () => {
     const sealer = framedSealer()
     let go: () => void = nothing

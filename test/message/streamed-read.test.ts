@@ -12,6 +12,7 @@ import { cryptoRuntime } from '../../src/runtime/node-crypto.js'
 import type { MaybePromise } from '../../src/runtime/runtime.js'
 import { oneShot } from '../crypto/helpers.js'
 import { code } from '../support/errors.js'
+import { FRAME, framedRangeOpener, framedSealer } from './framed.js'
 import { pattern } from '../support/world.js'
 
 const key = pattern(32)
@@ -168,4 +169,32 @@ describe('the choice of the way', () => {
     while ((await source.next()) !== undefined);
     assert.equal(counts.streams, 0)
   })
+})
+
+describe('a format that is verified frame by frame', () => {
+  for (const [name, missing] of [
+    ['whole', 0],
+    ['without its last frame', 1],
+  ] as const) {
+    it(`is read ${name}`, async () => {
+      const plaintext = pattern(3 * FRAME)
+      const sealed = await framedSealer().sealWhole(plaintext)
+      const trailerLength = framedRangeOpener().trailerLength
+      const bodyEnd = sealed.length - trailerLength - missing * framedRangeOpener().alignment
+      const stored = Buffer.concat([sealed.subarray(0, bodyEnd), sealed.subarray(-trailerLength)])
+      const source = streamedRead({
+        opener: framedRangeOpener(),
+        upstream: sourceOfBytes(stored, 500),
+        sealedLength: stored.length,
+        resources: resources(),
+      })
+      const all = async (): Promise<Buffer> => {
+        const chunks = []
+        for (let chunk = await source.next(); chunk !== undefined; chunk = await source.next()) chunks.push(chunk)
+        return Buffer.concat(chunks)
+      }
+      if (missing === 0) assert.deepEqual(await all(), Buffer.from(plaintext))
+      else await assert.rejects(all(), decryption)
+    })
+  }
 })
