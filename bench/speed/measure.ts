@@ -55,6 +55,14 @@ export function uploads(operation: Operation): boolean {
   return operation.startsWith('put') || operation.startsWith('upload')
 }
 
+/**
+ * Upload joins the chunks of a stream to parts, which costs the plain client so much that a network of limited speed
+ * would not be what binds it.
+ */
+function isInMemory(operation: Operation, paced: boolean): boolean {
+  return operation === 'put-buffer' || (operation === 'upload' && paced)
+}
+
 export async function measure(settings: Settings): Promise<Results> {
   const { subjects, rows, size, runs, directory, pace } = settings
   const operations = Math.max(1, Math.min(MAX_OPERATIONS, Math.floor(BYTES / size)))
@@ -85,7 +93,7 @@ export async function measure(settings: Settings): Promise<Results> {
       const key = encrypted ? 'encrypted' : 'plain'
       return { key, warmKey: `warm-${key}` }
     }
-    const once = { config: storing, operations: 1, warmOperations: 0, check: false }
+    const once = { config: storing, operations: 1, warmOperations: 0, inMemory: false, check: false }
     for (const encrypted of [false, true]) {
       const { key, warmKey } = names(encrypted)
       const put = { ...once, operation: 'put-stream', encrypted, warmKey } as const
@@ -94,13 +102,14 @@ export async function measure(settings: Settings): Promise<Results> {
     }
     const side = async (operation: Operation, encrypted: boolean, check: boolean): Promise<SpeedAnswer> => {
       const named = names(encrypted)
+      const inMemory = isInMemory(operation, pace !== undefined)
       if (check) {
         const key = uploads(operation) ? 'checked' : named.key
-        return run({ ...once, operation, encrypted, key, warmKey: named.warmKey, check })
+        return run({ ...once, operation, encrypted, key, warmKey: named.warmKey, inMemory, check })
       }
       const config = uploads(operation) ? discarding : storing
       const warmOperations = common.warmSize === size ? WARM_OPERATIONS : 2
-      return run({ operation, encrypted, config, ...named, operations, warmOperations, check })
+      return run({ operation, encrypted, config, ...named, operations, warmOperations, inMemory, check })
     }
     const rawTask: RawTask = {
       size: rawBytes,

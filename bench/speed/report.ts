@@ -89,5 +89,6 @@ plaintext. CPU: user and system time of the client process, server apart. MiB: l
 event loop, 99th percentile at a resolution of 1 ms.
 Bodies of streams are made as they are read, in new chunks of 64 KiB that are copied from one; what is read is counted
 and dropped: the same on both sides. Uploads go to a server that checks and drops them, reads come from its page cache.
+At limited speed Upload is given a buffer: to join the parts of a stream takes the plain client longer than to send them.
 Download: the plain client pipes one GetObject to a file, which is not synchronised with the disk; download() does that.
 Payload not signed: the encrypting client alone, as the option unsignedPayload does on https; the plain client signs.`

@@ -25,6 +25,8 @@ export interface SpeedTask {
   /** Bytes of plaintext. */
   readonly size: number
   readonly warmSize: number
+  /** Bodies are made before the clock starts, and uploaded from memory. */
+  readonly inMemory: boolean
   readonly operations: number
   readonly warmOperations: number
   /** Base64. */
@@ -105,8 +107,8 @@ const runs: Record<Operation, (Key: string, content: Pattern, body: Body) => Pro
   },
 }
 
-async function upload(Key: string, content: Pattern): Promise<void> {
-  const params = { Bucket, Key, Body: generate(content) }
+async function upload(Key: string, content: Pattern, body: Body): Promise<void> {
+  const params = { Bucket, Key, Body: body ?? generate(content) }
   await new Upload({ client, params, partSize: 8 * MIB, queueSize: 4 }).done()
 }
 
@@ -120,7 +122,7 @@ async function check(content: Pattern): Promise<void> {
 }
 
 function bodyOf(content: Pattern): Body {
-  return operation === 'put-buffer' ? inMemory(content) : undefined
+  return task.inMemory ? inMemory(content) : undefined
 }
 
 const warm = pattern(task.warmSize, seed)

@@ -9,7 +9,7 @@ export interface DownloadProgress {
 }
 
 export interface DownloadOptions {
-  /** Stored bytes that each request asks for, 64 KiB to 1 GiB. A download that is resumed keeps its own. Default: 8 MiB. */
+  /** Stored bytes that each request asks for, 64 KiB to 1 GiB. A download that is resumed keeps its own. Default: 16 MiB. */
   readonly partSize?: number | undefined
   /** Requests at a time, 1 to 256; each holds a socket and 2 MiB of memory. Default: 4. */
   readonly concurrency?: number | undefined
@@ -42,10 +42,11 @@ export interface CheckedOptions {
 const MIB = 1024 * 1024
 
 export const MIN_PART_SIZE: number = 64 * 1024
+/** What is hashed of a part stays in memory until all of it is there: 16 bytes for each MiB. */
 export const MAX_PART_SIZE: number = 1024 * MIB
 
-/** A part's states stay in memory until all of it is written: 16 bytes for each MiB. */
-const DEFAULT_PART_SIZE = 8 * MIB
+/** Below that the SDK's work for each request is felt; above, nothing is gained. */
+const DEFAULT_PART_SIZE = 16 * MIB
 
 const names: readonly (keyof DownloadOptions)[] = [
   'partSize',

@@ -78,7 +78,6 @@ export function gcmPieces({ aes, iv, way, secrets, checkAlive }: GcmPiecesOption
   const sealInTwoPasses = async (offset: number, plaintext: Uint8Array, into?: Uint8Array): Promise<SealedPiece> => {
     const lead = offset % 16
     const sealed = await cryptWithLead(offset, lead, plaintext)
-    checkAlive()
     const state = toBytes(await ghash(sealed))
     return { ciphertext: moved(sealed.subarray(lead), into), state }
   }

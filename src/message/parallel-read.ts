@@ -58,18 +58,21 @@ export async function parallelRead(o: ParallelReadOptions): Promise<void> {
   const tasks = tasksOf(o)
   let trailer: Uint8Array | undefined = opener.trailerLength === 0 ? new Uint8Array(0) : undefined
 
-  const attempt = async (reader: RangeReader, task: Task, buffers: Buffers): Promise<void> => {
-    const { range, first } = task
-    const response = first ?? {
-      source: await o.request(range.from, range.to, ending.signal),
-      length: range.to - range.from,
-    }
-    const letGo = ending.hold(response.source)
+  const attempt = async (reader: RangeReader, { range, first }: Task, buffers: Buffers): Promise<void> => {
+    // One signal a request: listeners would add up on a common one.
+    const controller = new AbortController()
+    let source = first?.source
+    const letGo = ending.hold((error) => {
+      controller.abort(error)
+      source?.cancel(error)
+    })
     try {
-      ending.signal.throwIfAborted()
-      trailer = (await readRange(reader, range, response, buffers)) ?? trailer
+      source ??= await o.request(range.from, range.to, controller.signal)
+      ending.check()
+      const length = first?.length ?? range.to - range.from
+      trailer = (await readRange(reader, range, { source, length }, buffers)) ?? trailer
     } catch (error) {
-      response.source.cancel(error instanceof Error ? error : undefined)
+      source?.cancel(asError(error))
       throw error
     } finally {
       letGo()
@@ -83,11 +86,11 @@ export async function parallelRead(o: ParallelReadOptions): Promise<void> {
         return
       } catch (error) {
         counted.takeBack()
-        ending.signal.throwIfAborted()
+        ending.check()
         const interrupted = error instanceof Interrupted
         if (tried >= o.maxAttempts || !(interrupted || o.retryable(error))) throw interrupted ? error.cause : error
-        await pause(Math.min(MAX_RETRY_DELAY, RETRY_DELAY * 2 ** (tried - 1)), ending.signal)
-        ending.signal.throwIfAborted()
+        await pause(Math.min(MAX_RETRY_DELAY, RETRY_DELAY * 2 ** (tried - 1)), ending)
+        ending.check()
       }
     }
   }
@@ -95,7 +98,7 @@ export async function parallelRead(o: ParallelReadOptions): Promise<void> {
     try {
       const buffers = buffersFor(shared)
       for (let task = tasks.next(); task.done !== true; task = tasks.next()) {
-        ending.signal.throwIfAborted()
+        ending.check()
         const { range, fromFile = false } = task.value
         if (fromFile) {
           await resealRange({ ...shared, progress: counter().add }, range, buffers)
@@ -109,6 +112,7 @@ export async function parallelRead(o: ParallelReadOptions): Promise<void> {
     }
   }
   await Promise.all(Array.from({ length: Math.min(o.concurrency, plan.count) }, work))
+  ending.close()
   ending.check()
   if (opener.verify !== undefined && trailer !== undefined) await opener.verify(plan.sealedLength, trailer)
   else if (opener.authentication === 'whole') throw new DecryptionError()
@@ -135,41 +139,44 @@ function* tasksOf({ opener, plan, first, isFinished }: ParallelReadOptions): Gen
 }
 
 interface Ending {
-  readonly signal: AbortSignal
-  /** The first error wins; everything that is held is cancelled. */
+  /** The first error wins; what is held is cancelled. */
   fail(error: unknown): void
-  /** Cancels the source if something fails, until the function that is returned has been called. */
-  hold(source: ByteSource): () => void
-  /** When nothing is under way any more: throws the error if there was one. */
+  /** Throws the error if there is one. */
   check(): void
+  /** Calls `cancel` if something fails or has failed, until the function that is returned has been called. */
+  hold(cancel: (error: Error) => void): () => void
+  close(): void
 }
 
 function endingOf({ signal, first }: ParallelReadOptions): Ending {
-  const controller = new AbortController()
-  const sources = new Set<ByteSource>()
+  const held = new Set<(error: Error) => void>()
   let failure: { readonly error: unknown } | undefined
   const fail = (error: unknown): void => {
     if (failure !== undefined) return
     failure = { error }
-    controller.abort(error)
-    for (const source of sources) source.cancel(error instanceof Error ? error : undefined)
+    for (const cancel of held) cancel(asError(error))
+  }
+  const hold = (cancel: (error: Error) => void): (() => void) => {
+    if (failure === undefined) held.add(cancel)
+    else cancel(asError(failure.error))
+    return () => void held.delete(cancel)
   }
   const aborted = (): void => fail(signal.reason)
   signal.addEventListener('abort', aborted, { once: true })
-  if (first !== undefined) sources.add(first.source)
+  if (first !== undefined) hold((error) => first.source.cancel(error))
   if (signal.aborted) aborted()
   return {
-    signal: controller.signal,
     fail,
-    hold(source) {
-      sources.add(source)
-      return () => void sources.delete(source)
-    },
+    hold,
     check() {
-      signal.removeEventListener('abort', aborted)
       if (failure !== undefined) throw failure.error
     },
+    close: () => signal.removeEventListener('abort', aborted),
   }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error('The read has failed.', { cause: error })
 }
 
 interface Counted {
@@ -199,14 +206,13 @@ function loadedBytes(report: ((loaded: number) => void) | undefined): () => Coun
   }
 }
 
-function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer)
-      signal.removeEventListener('abort', end)
-      resolve()
-    }
-    const timer = setTimeout(end, milliseconds)
-    signal.addEventListener('abort', end, { once: true })
+async function pause(milliseconds: number, ending: Ending): Promise<void> {
+  let letGo: (() => void) | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
+  await new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, milliseconds)
+    letGo = ending.hold(() => resolve())
   })
+  clearTimeout(timer)
+  letGo?.()
 }

@@ -71,10 +71,11 @@ async function* open({ opener, upstream, sealedLength }: ReadOptions): AsyncGene
   const whole = opener.authentication === 'whole'
   // One pass of a cipher that authenticates costs less than two, of a hash and of one that does not.
   const stream = whole ? opener.stream?.() : undefined
+  const alignment = stream === undefined ? opener.alignment : 1
   await reader.read(opener.headerLength)
   const end = sealedLength - opener.trailerLength
   for (let offset = opener.headerLength; offset < end;) {
-    const piece = await reader.some(opener.alignment, Math.min(pieceLengthOf(opener), end - offset))
+    const piece = await reader.some(alignment, Math.min(pieceLengthOf(opener), end - offset))
     const last = offset + piece.length === end
     // Taken into the check before it is opened: opening may work in place.
     if (stream === undefined) await opener.absorb?.(offset, piece)

@@ -12,6 +12,7 @@ import {
 } from 'node:crypto'
 import { checkAesKey, checkBlock, checkCounter, keyDestroyed, TAG_LENGTH } from './aes-checks.js'
 import { nodeRsaPrivateKey, nodeRsaPublicKey } from './node-rsa.js'
+import { release } from './node-release.js'
 import type { Aes, GcmOpenStream, GcmStream, Runtime } from './runtime.js'
 import { exportSecretCryptoKey, isCryptoKey } from './web-keys.js'
 
@@ -57,7 +58,11 @@ function allocate(length: number): Uint8Array {
 }
 
 function transformInto(output: Uint8Array, cipher: Transform, input: Uint8Array): void {
-  for (let at = 0; at < input.length; at += SLICE) output.set(cipher.update(input.subarray(at, at + SLICE)), at)
+  for (let at = 0; at < input.length; at += SLICE) {
+    const result = cipher.update(input.subarray(at, at + SLICE))
+    output.set(result, at)
+    release(result)
+  }
 }
 
 function transform(cipher: Transform, input: Uint8Array): Uint8Array {

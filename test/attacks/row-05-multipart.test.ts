@@ -15,8 +15,8 @@ const w = await world({ recordBodyBytes: 10_000 })
 const whole = plaintext(PART + 777)
 const parts = [whole.subarray(0, PART), whole.subarray(PART)] as const
 
-const crcs = ['crc32', 'crc32c', 'crc64nvme'] as const
-const hashes = ['md5', 'sha1', 'sha256'] as const
+const crcs = ['crc32', 'crc64nvme'] as const
+const hashes = ['md5', 'sha256'] as const
 const digestOf = (name: string, bytes: Uint8Array): Buffer =>
   (crcs as readonly string[]).includes(name)
     ? Buffer.from(checksumOf(name as 'crc32', bytes), 'base64')
@@ -76,7 +76,7 @@ beforeEach(() => {
 describe('the search finds what it looks for', () => {
   it('in what a client without encryption sends', async () => {
     const found = new Set<string>()
-    for (const name of [...crcs, 'sha1', 'sha256']) {
+    for (const name of [...crcs, 'sha256']) {
       w.s3.requests.length = 0
       await uploadParts(w.plain, { ChecksumAlgorithm: name.toUpperCase() }, (part) => given(name, part), false)
       for (const one of sentDigests()) found.add(one)
@@ -92,7 +92,7 @@ for (const [version, commitmentPolicy] of versions) {
     const client = w.client({ commitmentPolicy })
 
     it('Upload, with every algorithm', async () => {
-      for (const ChecksumAlgorithm of [undefined, 'CRC32', 'CRC32C', 'CRC64NVME', 'SHA1', 'SHA256'] as const) {
+      for (const ChecksumAlgorithm of [undefined, 'CRC64NVME', 'SHA256'] as const) {
         if (version === 'V2' && ChecksumAlgorithm !== undefined) continue
         await new Upload({ client, params: { Bucket, Key: 'secret', Body: whole, ChecksumAlgorithm } }).done()
       }
@@ -101,7 +101,7 @@ for (const [version, commitmentPolicy] of versions) {
     })
 
     it('parts with the caller’s digests, as bytes and as streams', async () => {
-      for (const name of [...crcs, ...hashes]) {
+      for (const name of version === 'V3' ? [...crcs, ...hashes] : hashes) {
         const create = name === 'md5' ? {} : { ChecksumAlgorithm: name.toUpperCase() }
         await uploadParts(client, create, (part) => given(name, part), name.startsWith('crc'))
       }
@@ -110,7 +110,7 @@ for (const [version, commitmentPolicy] of versions) {
     })
 
     it('a digest of the whole object', async () => {
-      for (const name of crcs) {
+      for (const name of version === 'V3' ? crcs : []) {
         const create = { ChecksumAlgorithm: name.toUpperCase(), ChecksumType: 'FULL_OBJECT' }
         await uploadParts(client, create, () => ({}), false, given(name, whole))
       }

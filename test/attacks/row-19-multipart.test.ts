@@ -78,7 +78,7 @@ for (const [version, commitmentPolicy] of versions) {
       const client = w.client({ commitmentPolicy }, { retryStrategy, logger: quiet })
       const upload = await begin(client, 'stream')
       w.s3.requests.length = 0
-      for (const fault of faults) {
+      for (const fault of version === 'V3' ? faults : faults.slice(-1)) {
         const before = w.s3.requests.length
         w.s3.fail(fault)
         await assert.rejects(upload.part(1, Readable.from([first]), { ContentLength: PART }))

@@ -14,9 +14,11 @@ import { versions } from './support.js'
 
 const w = await world()
 const MIB = 1024 * 1024
-/** Four slices, the last of which is short. */
-const plaintext = pattern(3 * MIB + 12_345)
-const slices = 4
+/** Five slices, the last of which is short. */
+const plaintext = pattern(4 * MIB + 12_345)
+const slices = 5
+/** While a slice is released the next one is read. */
+const readAhead = 1
 const sliceEnd = (index: number): number => Math.min((index + 1) * MIB, plaintext.length)
 
 const directory = await mkdtemp(join(tmpdir(), 's3-cse-attack-'))
@@ -100,7 +102,7 @@ for (const [version, commitmentPolicy] of versions) {
       assert.ok(released.equals(plaintext))
     })
 
-    for (let index = 1; index < slices; index++) {
+    for (let index = 1 + readAhead; index < slices; index++) {
       for (const [place, position] of [
         ['first', index * MIB],
         ['last', sliceEnd(index) - 1],
@@ -115,18 +117,27 @@ for (const [version, commitmentPolicy] of versions) {
       const swap = () =>
         tamper(async (file) => {
           const [one, two] = [Buffer.alloc(MIB), Buffer.alloc(MIB)]
-          await file.read(one, 0, MIB, MIB)
-          await file.read(two, 0, MIB, 2 * MIB)
-          await file.write(two, 0, MIB, MIB)
-          await file.write(one, 0, MIB, 2 * MIB)
+          await file.read(one, 0, MIB, 2 * MIB)
+          await file.read(two, 0, MIB, 3 * MIB)
+          await file.write(two, 0, MIB, 2 * MIB)
+          await file.write(one, 0, MIB, 3 * MIB)
         })
-      assertStopped(await readOn(await reading(), swap), 1)
+      assertStopped(await readOn(await reading(), swap), 2)
     })
 
     it('the file is cut: that is an error of the file, and nothing of the slice is released', async () => {
-      const { released, error } = await readOn(await reading(), () => tamper((file) => file.truncate(2 * MIB + 5)))
+      const { released, error } = await readOn(await reading(), () => tamper((file) => file.truncate(3 * MIB + 5)))
       code('ERR_S3CSE_SPOOL')(error)
-      assert.ok(released.equals(plaintext.subarray(0, 2 * MIB)))
+      assert.ok(released.equals(plaintext.subarray(0, 3 * MIB)))
+    })
+
+    it('a reader that ends between two slices leaves nothing behind', async () => {
+      const body = await reading()
+      await readOn(body, async () => {
+        body.destroy()
+      })
+      for (let i = 0; i < 100 && (await spools()).length > 0; i++) await new Promise(setImmediate)
+      assert.deepEqual(await spools(), [])
     })
   })
 

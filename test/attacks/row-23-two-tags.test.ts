@@ -80,7 +80,7 @@ for (const [version, commitmentPolicy] of versions) {
     })
 
     it('a lower part changed after the trailer, which is in the last part, or behind it', async () => {
-      for (const last of [short, second]) {
+      for (const last of version === 'V3' ? [short, second] : [short]) {
         recording.dataKeys.length = 0
         const upload = await begin(client, 'changed')
         await upload.part(1, first)

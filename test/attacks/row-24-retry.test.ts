@@ -61,7 +61,7 @@ for (const [version, commitmentPolicy] of versions) {
   const recording = recordingKeyring()
   const client = w.client({ keyring: recording, commitmentPolicy }, { maxAttempts: 1 })
   describe(version, () => {
-    for (const [what, sealed, attempt] of failures) {
+    for (const [what, sealed, attempt] of version === 'V3' ? failures : failures.slice(-1)) {
       it(`after an attempt where ${what}`, async () => {
         recording.dataKeys.length = 0
         const upload = await begin(client, 'retry')
@@ -69,7 +69,7 @@ for (const [version, commitmentPolicy] of versions) {
         const sent = Buffer.from(w.s3.requests.at(-1)?.body ?? '')
         w.s3.requests.length = 0
         const other = code('ERR_S3CSE_UPLOAD_STATE', /other bytes than before/)
-        for (const at of [0, 1_500_000, length - 1]) {
+        for (const at of [1_500_000, length - 1]) {
           if (at >= sealed) continue
           await assert.rejects(upload.part(1, changed(at)), other)
           await assert.rejects(upload.part(1, changed(at).subarray(0, length - 1)), other)

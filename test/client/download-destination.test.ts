@@ -7,6 +7,8 @@ import { pathToFileURL } from 'node:url'
 
 import { download } from '../../src/index.js'
 import type { DownloadHandle } from '../../src/index.js'
+import { checkDestination } from '../../src/client/download-target.js'
+import { runtime as browser } from '../../src/runtime/browser.js'
 import { code } from '../support/errors.js'
 import { Bucket, pattern, put, world } from '../support/world.js'
 import { folder, PART, part } from './download-support.js'
@@ -66,6 +68,12 @@ describe('the destination of a download', () => {
     }
     assert.equal(w.s3.requests.length, 0)
     assert.deepEqual(await f.names(), ['file'])
+  })
+
+  it('needs a runtime with files, which browsers do not have', async () => {
+    assert.equal(browser.files, undefined)
+    const options = { resume: false, delayedAuthentication: false }
+    await assert.rejects(checkDestination(browser.files, f.path, options), code('ERR_S3CSE_CONFIG', /file system/))
   })
 
   it('that becomes a directory meanwhile is an error, and the partial file goes', async () => {

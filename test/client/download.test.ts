@@ -45,7 +45,7 @@ describe('download', () => {
   it('asks for a small object once, and for a large one in parts of the size that was given', async () => {
     await put(client, 'small', 'x')
     await download(client, { Bucket, Key: 'small' }, f.path)
-    assert.deepEqual(f.ranges(), [`0-${8 * 1024 * 1024 - 1}`])
+    assert.deepEqual(f.ranges(), [`0-${16 * 1024 * 1024 - 1}`])
     await put(client, 'large', plaintext)
     w.s3.requests.length = 0
     await f.get(client, 'large')
@@ -153,6 +153,21 @@ describe('download', () => {
     await f.get(aggregated, 'other')
     await f.get(encryptedView(w.plain, { keyring: other }), 'other')
     aggregated.destroy()
+  })
+
+  it('does not gather listeners on a signal, however many requests there are at a time', async () => {
+    await put(client, 'many', pattern(40 * PART))
+    const warnings: Error[] = []
+    const warned = (warning: Error) => void warnings.push(warning)
+    process.on('warning', warned)
+    await f.get(client, 'many', { concurrency: 40, signal: new AbortController().signal })
+    // Warnings are emitted a tick later.
+    await new Promise(setImmediate)
+    process.off('warning', warned)
+    assert.deepEqual(
+      warnings.filter(({ name }) => name === 'MaxListenersExceededWarning'),
+      [],
+    )
   })
 
   it('has several downloads to one place succeed, the last of which stays', async () => {

@@ -8,6 +8,7 @@ import { Upload } from '@aws-sdk/lib-storage'
 
 import { encryptionInfo } from '../../src/index.js'
 import { ACCOUNT } from '../../src/testing/s3-exchange.js'
+import { code } from '../support/errors.js'
 import { Bucket, get, put, world } from '../support/world.js'
 import { assertStored, begin, PART, plaintext, recordingKeyring } from './multipart-support.js'
 
@@ -111,26 +112,81 @@ describe('a part of our own is sent as the others are', () => {
   })
 })
 
-describe('unsignedPayload', () => {
-  /** Answers without a server: what is asked here is how the SDK signs for https. */
-  const sent: { operation: string; hash: string | undefined; checksum: string | undefined }[] = []
+/** A handler in place of a server. */
+function handlerOf(handle: (request: Request) => Promise<void> | void) {
   const answer = '<InitiateMultipartUploadResult><UploadId>id</UploadId></InitiateMultipartUploadResult>'
-  const requestHandler = {
+  return {
     metadata: { handlerProtocol: 'http/1.1' },
-    async handle(request: { method: string; query: object; headers: Record<string, string>; body: unknown }) {
-      if (request.body instanceof Readable) await finished(request.body.resume())
-      sent.push({
-        operation: `${request.method} ${Object.keys(request.query).join(' ')}`,
-        hash: request.headers['x-amz-content-sha256'],
-        checksum: request.headers['x-amz-checksum-crc32'] ?? request.headers['x-amz-trailer'],
-      })
+    async handle(request: Request) {
+      await handle(request)
       return { response: { statusCode: 200, headers: { etag: '"e"' }, body: Readable.from([answer]), reason: '' } }
     },
     updateHttpClientConfig: () => undefined,
     httpHandlerConfigs: () => ({}),
     destroy: () => undefined,
-  }
-  const config = (endpoint: string) => ({ endpoint, requestHandler: requestHandler as never })
+  } as never
+}
+interface Request {
+  readonly method: string
+  readonly query: object
+  readonly headers: Record<string, string>
+  readonly body: unknown
+}
+
+describe('a stream that nobody reads to its end', () => {
+  it('is not stored, whatever the answer says', async () => {
+    const length = PART + 1_000_000
+    for (const read of [0, 1, 3_000_000]) {
+      let body: Readable | undefined
+      const requestHandler = handlerOf(async (request) => {
+        if (!(request.body instanceof Readable)) return
+        body = request.body
+        let left = read
+        for await (const chunk of body.iterator({ destroyOnReturn: false })) {
+          left -= (chunk as Buffer).length
+          if (left <= 0) return
+        }
+      })
+      const odd = w.client({}, { requestHandler, requestChecksumCalculation: 'WHEN_REQUIRED' })
+      const upload = await begin(odd, 'unread')
+      const source = Readable.from([plaintext(length)])
+      const sending = upload.part(1, source, { ContentLength: length })
+      await assert.rejects(sending, code('ERR_S3CSE_RESPONSE_UNEXPECTED', /body was not read to the end/))
+      assert.ok(body?.destroyed)
+      assert.ok(source.destroyed)
+      // Nothing is known to be stored.
+      await assert.rejects(upload.complete([{ PartNumber: 1, ETag: '"e"' }]), code('ERR_S3CSE_UPLOAD_STATE'))
+      await upload.abort()
+    }
+  })
+
+  it('ends with an error when the request does', async () => {
+    let body: Readable | undefined
+    const requestHandler = handlerOf((request) => {
+      if (!(request.body instanceof Readable)) return
+      body = request.body
+      throw new Error('no way')
+    })
+    const odd = w.client({}, { requestHandler, maxAttempts: 1, requestChecksumCalculation: 'WHEN_REQUIRED' })
+    const upload = await begin(odd, 'unread')
+    await assert.rejects(upload.part(1, Readable.from([first]), { ContentLength: PART }), /no way/)
+    assert.ok(body?.destroyed)
+    assert.equal(body.errored?.message, 'no way')
+  })
+})
+
+describe('unsignedPayload', () => {
+  /** Answers without a server: what is asked here is how the SDK signs for https. */
+  const sent: { operation: string; hash: string | undefined; checksum: string | undefined }[] = []
+  const requestHandler = handlerOf(async ({ method, query, headers, body }) => {
+    if (body instanceof Readable) await finished(body.resume())
+    sent.push({
+      operation: `${method} ${Object.keys(query).join(' ')}`,
+      hash: headers['x-amz-content-sha256'],
+      checksum: headers['x-amz-checksum-crc32'] ?? headers['x-amz-trailer'],
+    })
+  })
+  const config = (endpoint: string) => ({ endpoint, requestHandler })
 
   it('is for bodies in memory over https, on request; the checksum stays', async () => {
     for (const [endpoint, unsignedPayload, hash] of [

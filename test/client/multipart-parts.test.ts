@@ -346,9 +346,17 @@ describe('uploads that are not there', () => {
     w.s3.fail({ match: ({ query }) => query.partNumber === '1', delayMs: 150 })
     await upload.part(1, last)
     await upload.complete()
+    // (Twice: one timer sets another.)
+    const later = async () => {
+      for (const milliseconds of [60, 20]) await new Promise((resolve) => setTimeout(resolve, milliseconds))
+    }
     const other = await begin(forgetful, 'old')
-    await new Promise((resolve) => setTimeout(resolve, 80))
+    await later()
     await silently(() => assert.rejects(other.part(1, last), state(/forgotten \(uploadStateMaxAge\)/)))
+    const used = await begin(forgetful, 'old')
+    await used.part(1, last)
+    await later()
+    await silently(() => assert.rejects(used.complete(), state(/Nothing is known/)))
   })
 })
 

@@ -19,7 +19,7 @@ const oneSocket = {
   requestHandler: { httpAgent: { maxSockets: 1 }, socketAcquisitionWarningTimeout: 60_000 },
 }
 const client = w.client({ keyring: recording }, oneSocket)
-const bounded = { timeout: 20_000 }
+const bounded = { timeout: 60_000 }
 const length = PART + 1_234_567
 const body = plaintext(length)
 

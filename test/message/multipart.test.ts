@@ -71,7 +71,7 @@ describe('parts in any order', () => {
           assert.deepEqual(put(stored, two.send), Buffer.from(message))
           m.destroy(new Error('over'))
         }),
-        { numRuns: 60 },
+        { numRuns: 40 },
       )
     })
   }
@@ -94,7 +94,7 @@ describe('parts in any order', () => {
         assert.equal(end, join(bodies).length)
         assert.deepEqual(sealer.trailers, [end])
       }),
-      { numRuns: 30 },
+      { numRuns: 20 },
     )
   })
 
@@ -102,7 +102,7 @@ describe('parts in any order', () => {
     const lengths = [1_500_000, 1_048_576, 1_048_577, 300_000]
     const bodies = split(plaintext, lengths)
     for (const kind of kinds) {
-      for (const chunk of [undefined, 65_536, 999_999]) {
+      for (const chunk of [undefined, 999_999]) {
         const parts = await partsOf(kind, { minPartBytes: 1_000_000 })
         const how = chunk === undefined ? {} : { chunk }
         for (const number of [1, 2, 3]) await parts.send(number, bodies[number - 1]!, how)
@@ -121,7 +121,7 @@ describe('parts in any order', () => {
     assert.deepEqual(used.subarray(sealed.length, sealed.length + 16), new Uint8Array(16))
   })
 
-  it('an upload of 10,000 parts', async () => {
+  it('10,000 parts, in any order, and taken over from elsewhere', async () => {
     const bodies = split(
       plaintext,
       Array.from({ length: 10_000 }, () => 16),
@@ -131,36 +131,24 @@ describe('parts in any order', () => {
       const j = randomInt(i + 1)
       ;[order[i], order[j]] = [order[j]!, order[i]!]
     }
-    const parts = await partsOf(v3, { partSize: 16, minPartBytes: 16 })
-    // No part can follow it with the trailer, so it needs all others first.
-    await assert.rejects(parts.send(10_000, bodies[9999]!), /must be sent after all others/)
-    for (const number of order) await parts.send(number, bodies[number - 1]!)
-    await parts.send(10_000, bodies[9999]!)
-    assert.equal(parts.stored.get(10_000)?.length, 32)
-    const message = await parts.complete(10_000)
-    assert.ok(Buffer.from(message).equals(v3.whole(join(bodies))))
-    assert.throws(() => parts.m.begin(10_001, 16, 'bytes'), /from 1 to 10000/)
-  })
-
-  it('10,000 parts that were sealed elsewhere', async () => {
-    const bodies = split(
-      plaintext,
-      Array.from({ length: 10_000 }, () => 16),
-    )
     const options = { partSize: 16, minPartBytes: 16 }
     const worker = await partsOf(v3, { ...options, worker: true })
-    for (const number of numbersTo(9999)) await worker.send(number, bodies[number - 1]!)
+    for (const number of order) await worker.send(number, bodies[number - 1]!)
     const owner = await partsOf(v3, options)
+    // No part can follow it with the trailer, so it needs all others first.
+    await assert.rejects(owner.send(10_000, bodies[9999]!), /must be sent after all others/)
     for (const { record, stored } of worker.m.records().reverse()) await owner.m.restore(record, stored)
-    // The last one too, and without the trailer: no part can follow it.
+    // The last one too, and without the trailer.
     const { state } = await (await v3.sealer()).sealAgain(9999 * 16, bodies[9999]!, true)
     const last = { number: 10_000, offset: 9999 * 16, length: 16, states: [state], from: 0 }
     await owner.m.restore(last, { withTrailer: false })
     await assert.rejects(owner.m.finish(numbersTo(10_000)), /No part can follow part 10000 .*: send part 10000 again/)
     worker.stored.set(10_000, await owner.send(10_000, bodies[9999]!))
+    assert.equal(worker.stored.get(10_000)?.length, 32)
     const { send } = await owner.m.finish(numbersTo(10_000))
     assert.equal(send, undefined)
     assert.ok(put(worker.stored, send).equals(v3.whole(join(bodies))))
+    assert.throws(() => owner.m.begin(10_001, 16, 'bytes'), /from 1 to 10000/)
   })
 
   it('a short last part waits for what is being encrypted, and has the trailer then', async () => {
