@@ -24,6 +24,11 @@ if (files.length === 0) {
 // Mocked classes are mocked for a whole process.
 const isAlone = (file) => readFileSync(root + file, 'utf8').includes("from 'aws-sdk-client-mock'")
 
+// Each file is a suite: its hooks are for its own tests, and none is run before all files of the process are loaded.
+const suites = (members) =>
+  "import { describe } from 'node:test'\n" +
+  members.map((file) => `describe('${file}', () => import('${pathToFileURL(root + file).href}'))\n`).join('')
+
 const folders = new Map()
 for (const file of files) {
   const folder = isAlone(file) ? file.replaceAll('/', '-') : file.split('/')[1]
@@ -39,8 +44,7 @@ for (const [folder, members] of [...folders].sort(([a], [b]) => Number(b === 'pa
   const count = Math.ceil(members.length / FILES_PER_PROCESS)
   for (let i = 0; i < count; i++) {
     const group = `${directory}/${folder}-${i + 1}.test.mjs`
-    const imports = members.filter((_, index) => index % count === i).map((file) => pathToFileURL(root + file).href)
-    writeFileSync(group, imports.map((href) => `await import(${JSON.stringify(href)})\n`).join(''))
+    writeFileSync(group, suites(members.filter((_, index) => index % count === i)))
     groups.push(group)
   }
 }

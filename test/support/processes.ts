@@ -2,10 +2,10 @@ import { build } from 'esbuild'
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, symlink } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { after } from 'node:test'
 import { fileURLToPath } from 'node:url'
 
 /** How a process ended, and what it wrote. */
@@ -17,7 +17,8 @@ export interface Ended {
 }
 
 const directory = await mkdtemp(path.join(tmpdir(), 's3-cse-processes-'))
-after(() => rm(directory, { recursive: true }))
+// Of all the files that use it.
+process.on('exit', () => rmSync(directory, { recursive: true }))
 // Where they find the packages that they need.
 await symlink(fileURLToPath(new URL('../../node_modules', import.meta.url)), path.join(directory, 'node_modules'))
 
