@@ -24,7 +24,7 @@ const DERIVED_KEY_LENGTH = 32
 /** The pieces of one message, in any order or in the one order that is left. */
 type Pieces = Pick<Sealer, 'ordered' | 'trailer' | 'destroy'> & {
   seal(offset: number, plaintext: Uint8Array): MaybePromise<Uint8Array>
-  readonly parts?: Pick<PositionalSealer, 'sealPiece' | 'sealAgain' | 'join'>
+  readonly parts?: Pick<PositionalSealer, 'sealPiece' | 'sealPieces' | 'sealAgain' | 'join'>
 }
 
 /**
@@ -89,6 +89,7 @@ export async function gcmSealer(
   }
   const { parts } = pieces
   if (parts === undefined || key === undefined) return sealer
+  const { sealPieces } = parts
   const checked = (): Uint8Array => {
     if (closed) throw messageClosed()
     return key
@@ -100,6 +101,14 @@ export async function gcmSealer(
       use('pieces')
       return parts.sealPiece(offset, plaintext, last, into)
     },
+    ...(sealPieces === undefined
+      ? {}
+      : {
+          async sealPieces(offset, lengths, plaintext, into) {
+            use('pieces')
+            return sealPieces(offset, lengths, plaintext, into)
+          },
+        }),
     async sealAgain(offset, plaintext, last, into) {
       use('pieces')
       return parts.sealAgain(offset, plaintext, last, into)
@@ -123,6 +132,7 @@ export async function gcmSealer(
 
 function anyOrder(options: PositionalGcmOptions): Pieces {
   const message = positionalGcm(options)
+  const { sealApart } = message
   return {
     ordered: false,
     async seal(offset, plaintext) {
@@ -137,6 +147,20 @@ function anyOrder(options: PositionalGcmOptions): Pieces {
         await message.join(offset, plaintext.length, state)
         return { sealed: ciphertext, state }
       },
+      ...(sealApart === undefined
+        ? {}
+        : {
+            async sealPieces(offset, lengths, plaintext, into) {
+              const { output, states } = await sealApart(offset, lengths, plaintext, into)
+              let at = offset
+              for (const [i, state] of states.entries()) {
+                const length = lengths[i] as number
+                await message.join(at, length, state)
+                at += length
+              }
+              return { output, states }
+            },
+          }),
       async sealAgain(offset, plaintext, _last, into) {
         const { ciphertext, state } = await message.sealAgain(offset, plaintext, into)
         return { sealed: ciphertext, state }

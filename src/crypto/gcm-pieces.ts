@@ -1,6 +1,7 @@
 /** One piece of a message: sealed, opened, hashed. Knows neither what other pieces there are nor whether this one may be. */
 
 import type { Aes } from '../runtime/runtime.js'
+import { configError } from '../errors.js'
 import { blocks, counterBlock, ivFor, lengthBlock, withLead } from './gcm-blocks.js'
 import { fromBytes, multiply, power, toBytes, xor, type Element } from './field.js'
 
@@ -22,9 +23,25 @@ export interface SealedPiece {
   readonly state: Uint8Array
 }
 
+export interface SealedPieces {
+  /** Holds the ciphertexts, one behind the other; as long as the buffer that was given. */
+  readonly output: Uint8Array
+  readonly states: readonly Uint8Array[]
+}
+
 export interface GcmPieces {
   /** `into` has room for the piece and 16 bytes more. */
   seal(offset: number, plaintext: Uint8Array, into?: Uint8Array): Promise<SealedPiece>
+  /**
+   * The same for pieces that fill `plaintext`, off the main thread: where the runtime can, in one pass, and if each of
+   * them begins with a block. `into` is moved: see `Aes.gcmEncryptApart`.
+   */
+  readonly sealApart?: (
+    offset: number,
+    lengths: readonly number[],
+    plaintext: Uint8Array,
+    into: Uint8Array,
+  ) => Promise<SealedPieces>
   /** CTR, in either direction; in `into`, which has room for it, where the piece begins with a block. */
   crypt(offset: number, data: Uint8Array, into?: Uint8Array): Promise<Uint8Array>
   /** GHASH of `data`, taken as AAD with no plaintext, and with the length block that `data` has as ciphertext. */
@@ -105,8 +122,39 @@ export function gcmPieces({ aes, iv, way, secrets, checkAlive }: GcmPiecesOption
     return { ciphertext: room === undefined ? moved(ciphertext, into) : ciphertext, state: toBytes(state) }
   }
 
+  const apart = way === 'one-pass' ? aes.gcmEncryptApart?.bind(aes) : undefined
+  const sealApart = async (
+    encrypt: NonNullable<Aes['gcmEncryptApart']>,
+    offset: number,
+    lengths: readonly number[],
+    plaintext: Uint8Array,
+    into: Uint8Array,
+  ): Promise<SealedPieces> => {
+    const { hInverse } = await secrets()
+    let at = offset
+    const starts = lengths.map((length) => {
+      if (at % 16 !== 0) throw configError('Pieces that are sealed apart begin with a block.')
+      const start = counterBlock(iv, 1 + at / 16)
+      at += length
+      return start
+    })
+    const masks = await Promise.all(starts.map(async (start) => fromBytes(await aes.block(start))))
+    const stretches = lengths.map((length, i) => ({ iv: ivFor(fromBytes(starts[i] as Uint8Array), hInverse), length }))
+    const { output, tags } = await encrypt(plaintext, stretches, into)
+    checkAlive()
+    const states = tags.map((tag, i) => {
+      const state = toBytes(unmask(fromBytes(tag), masks[i] as Element, hInverse))
+      tag.fill(0)
+      return state
+    })
+    return { output, states }
+  }
+
   return {
     seal: way === 'one-pass' ? sealInOnePass : sealInTwoPasses,
+    ...(apart === undefined
+      ? {}
+      : { sealApart: (offset, lengths, plaintext, into) => sealApart(apart, offset, lengths, plaintext, into) }),
     async crypt(offset, data, into) {
       const lead = offset % 16
       return (await cryptWithLead(offset, lead, data, into)).subarray(lead)

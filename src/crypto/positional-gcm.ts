@@ -9,7 +9,7 @@
 import { configError, type CseError } from '../errors.js'
 import type { Aes } from '../runtime/runtime.js'
 import { blocks, checkExtent, checkIv, counterBlock, lengthBlock, messageClosed, withLead } from './gcm-blocks.js'
-import { gcmPieces, type GcmWay, type SealedPiece, type Secrets } from './gcm-pieces.js'
+import { gcmPieces, type GcmPieces, type GcmWay, type SealedPiece, type Secrets } from './gcm-pieces.js'
 import { element, fromBytes, inverse, isZero, multiply, power, toBytes, xor, type Element } from './field.js'
 import { runs, type Run } from './runs.js'
 
@@ -34,6 +34,8 @@ export interface PositionalGcmOptions extends GcmMessage {
 export interface PositionalGcm {
   /** Each byte is sealed once: an overlap with what was sealed or joined is refused (ERR_S3CSE_CONFIG). Joins nothing. */
   seal(offset: number, plaintext: Uint8Array, into?: Uint8Array): Promise<SealedPiece>
+  /** The same for pieces one behind the other, each of which begins with a block: see `GcmPieces.sealApart`. */
+  readonly sealApart?: GcmPieces['sealApart']
   /**
    * The same, whether the bytes were sealed before or not, also after the tag. The ciphertext may leave the process
    * only if its state is that of the piece that stands there.
@@ -107,16 +109,29 @@ export function positionalGcm(options: PositionalGcmOptions): PositionalGcm {
     return toBytes(xor(multiply(xor(y, lengthBlock(aad.length, length)), h), mask))
   }
 
+  /** Before anything is awaited: of two calls for one place the second must not get to the cipher. */
+  const claim = (offset: number, length: number): void => {
+    checkGrowing()
+    checkExtent(offset, length)
+    const end = offset + length
+    if (length > 0 && (joined.overlaps(offset, end) || !claimed.add(offset, end, undefined))) throw twice(offset, end)
+  }
+  const { sealApart } = pieces
+
   return {
     async seal(offset, plaintext, into) {
-      checkGrowing()
-      checkExtent(offset, plaintext.length)
+      claim(offset, plaintext.length)
       if (plaintext.length === 0) return { ciphertext: new Uint8Array(0), state: new Uint8Array(16) }
-      // Before anything is awaited: of two calls for one place the second must not get to the cipher.
-      const end = offset + plaintext.length
-      if (joined.overlaps(offset, end) || !claimed.add(offset, end, undefined)) throw twice(offset, end)
       return pieces.seal(offset, plaintext, into)
     },
+    ...(sealApart === undefined
+      ? {}
+      : {
+          async sealApart(offset, lengths, plaintext, into) {
+            claim(offset, plaintext.length)
+            return sealApart(offset, lengths, plaintext, into)
+          },
+        }),
     async sealAgain(offset, plaintext, into) {
       checkAlive()
       checkExtent(offset, plaintext.length)

@@ -4,11 +4,14 @@ import { MAX_PARTS, MIN_PART_BYTES, otherBytes, uploadState } from './multipart-
 import type { MultipartOptions, PartAttempt, PartKind } from './multipart-types.js'
 import { sealPartBytes, sealPartStream } from './part-sealing.js'
 import type { PartSealing } from './part-sealing.js'
-import { partSlice, sealedPartLength } from './part-slices.js'
+import { partSlice, sealedPartLength, sliceCount, sliceLength } from './part-slices.js'
 import type { PartExtent } from './part-slices.js'
 import { recordOf } from './part-table.js'
 import type { Part, PartTable } from './part-table.js'
 import type { ByteSource } from '../runtime/runtime.js'
+
+/** From this length on, in bytes, it is worth the way to another thread. */
+const APART_LENGTH = 1024 * 1024
 
 /** What attempts share. */
 export interface AttemptContext {
@@ -156,9 +159,33 @@ export function partAttempt(context: AttemptContext, part: Part, kind: PartKind)
     throw otherBytes(number)
   }
 
+  /** Only what was not sealed before: something else there would be sealed, up to its end, before it is compared. */
+  function sealerOfAll(): PartSealing['all'] {
+    if (sealer.sealPieces === undefined || part.states.length > 0 || extent === undefined) return undefined
+    const { start, end } = extent
+    if (end - start < APART_LENGTH || start % 16 !== 0 || sliceLength(sealer) % 16 !== 0) return undefined
+    const lengths = Array.from({ length: sliceCount(sealer, extent) }, (_, index) => {
+      const slice = partSlice(sealer, extent as PartExtent, index)
+      return slice.end - slice.start
+    })
+    const { sealPieces } = sealer
+    return async (plaintext, into) => {
+      context.alive()
+      const { output, states } = await sealPieces(start, lengths, plaintext, into)
+      try {
+        context.alive()
+      } catch (error) {
+        for (const state of states) state.fill(0)
+        throw error
+      }
+      part.states.push(...states)
+      return output
+    }
+  }
   function sealing(): PartSealing {
     if (extent === undefined) throw configError('A part is placed before it is sealed.')
     return {
+      all: sealerOfAll(),
       sealer,
       part: number,
       length: plaintextLength,

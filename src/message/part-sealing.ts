@@ -17,6 +17,8 @@ export interface PartSealing {
   readonly extent: PartExtent
   /** The end of the part before, as far as it belongs to this one. */
   readonly lead: Uint8Array
+  /** All slices at once, off the main thread; `into` as for `PositionalSealer.sealPieces`. Absent where that cannot be. */
+  readonly all: ((plaintext: Uint8Array, into: Uint8Array) => Promise<Uint8Array>) | undefined
   /** Seals a slice, or seals it again and compares. */
   slice(index: number, plaintext: Uint8Array, into: Uint8Array | undefined): Promise<Uint8Array>
   /** Puts on record what was sealed so far. */
@@ -25,6 +27,10 @@ export interface PartSealing {
   tail(bytes: Uint8Array): Promise<void>
   /** What follows the last slice; empty where the trailer does not go with this part. */
   trailer(): Promise<Uint8Array>
+}
+
+function isWholeBuffer({ buffer, byteLength }: Uint8Array): boolean {
+  return byteLength === buffer.byteLength
 }
 
 export async function sealPartBytes({
@@ -41,19 +47,25 @@ export async function sealPartBytes({
   const plaintext = lead.length === 0 ? body : concat([lead, body], lead.length + body.length)
   const length = sealedPartLength(sealer, extent)
   const room = length + Math.max(SCRATCH_LENGTH, sealer.trailerLength)
-  const output = buffer?.(room) ?? new Uint8Array(room)
+  let output = buffer?.(room) ?? new Uint8Array(room)
   await sealing.tail(plaintext.subarray(extent.end - extent.start))
   let at = 0
   if (extent.start === 0) {
     output.set(sealer.header)
     at = sealer.header.length
   }
-  for (let index = 0; index < sliceCount(sealer, extent); index++) {
-    const { start, end } = partSlice(sealer, extent, index)
-    const piece = plaintext.subarray(start - extent.start, end - extent.start)
-    const sealed = await sealing.slice(index, piece, output.subarray(at, room))
-    if (sealed.buffer !== output.buffer) output.set(sealed, at)
-    at += sealed.length
+  if (sealing.all !== undefined && at === 0 && isWholeBuffer(output)) {
+    const sealed = plaintext.subarray(0, extent.end - extent.start)
+    output = await sealing.all(sealed, output)
+    at = sealed.length
+  } else {
+    for (let index = 0; index < sliceCount(sealer, extent); index++) {
+      const { start, end } = partSlice(sealer, extent, index)
+      const piece = plaintext.subarray(start - extent.start, end - extent.start)
+      const sealed = await sealing.slice(index, piece, output.subarray(at, room))
+      if (sealed.buffer !== output.buffer) output.set(sealed, at)
+      at += sealed.length
+    }
   }
   await sealing.record()
   const trailer = await sealing.trailer()

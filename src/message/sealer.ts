@@ -34,6 +34,14 @@ export interface SealedPiece {
   readonly state: Uint8Array
 }
 
+/** Pieces that follow each other. */
+export interface SealedPieces {
+  /** They stand at its beginning. It is as long as the buffer that was given for them. */
+  readonly output: Uint8Array
+  /** One for each of them: see `SealedPiece`. */
+  readonly states: readonly Uint8Array[]
+}
+
 /** Pieces in any order, from several processes, and again: what multipart uploads need. */
 export interface PositionalSealer extends Sealer {
   readonly ordered: false
@@ -42,6 +50,17 @@ export interface PositionalSealer extends Sealer {
    * room for the piece and 16 bytes more, which are overwritten.
    */
   sealPiece(offset: number, plaintext: Uint8Array, last: boolean, into?: Uint8Array): Promise<SealedPiece>
+  /**
+   * `sealPiece` for pieces that fill `plaintext`, off the main thread, where that is possible: absent otherwise. All but
+   * the last have a length that is a multiple of 16 bytes, and so is `offset`. `into` is at least as long as they and the
+   * whole of its buffer, which is moved: nobody else may need it.
+   */
+  readonly sealPieces?: (
+    offset: number,
+    lengths: readonly number[],
+    plaintext: Uint8Array,
+    into: Uint8Array,
+  ) => Promise<SealedPieces>
   /**
    * Seals a piece and takes nothing into the message, whether its place is taken or not, also after the trailer. The
    * result may leave the process only if its state is equal to the one of the piece that was taken.

@@ -12,7 +12,8 @@ import {
 } from 'node:crypto'
 import { checkAesKey, checkBlock, checkCounter, keyDestroyed, TAG_LENGTH } from './aes-checks.js'
 import { nodeRsaPrivateKey, nodeRsaPublicKey } from './node-rsa.js'
-import { release } from './node-release.js'
+import { encryptApart } from './node-cipher-thread.js'
+import { keepFreedMemory, release } from './node-release.js'
 import type { Aes, GcmOpenStream, GcmStream, Runtime } from './runtime.js'
 import { exportSecretCryptoKey, isCryptoKey } from './web-keys.js'
 
@@ -21,6 +22,8 @@ const SLICE = 64 * 1024
 
 /** Buffers below this come zeroed at no cost worth the name. */
 const SMALL = 4096
+
+const NOTHING = new Uint8Array(0)
 
 const GCM_OPTIONS = Object.freeze({ authTagLength: TAG_LENGTH })
 
@@ -58,6 +61,7 @@ function allocate(length: number): Uint8Array {
 }
 
 function transformInto(output: Uint8Array, cipher: Transform, input: Uint8Array): void {
+  if (input.length >= SLICE) keepFreedMemory()
   for (let at = 0; at < input.length; at += SLICE) {
     const result = cipher.update(input.subarray(at, at + SLICE))
     output.set(result, at)
@@ -66,6 +70,7 @@ function transformInto(output: Uint8Array, cipher: Transform, input: Uint8Array)
 }
 
 function transform(cipher: Transform, input: Uint8Array): Uint8Array {
+  if (input.length === SLICE) keepFreedMemory()
   if (input.length <= SLICE) return plain(cipher.update(input))
   const output = allocate(input.length)
   transformInto(output, cipher, input)
@@ -104,6 +109,24 @@ function aes(rawKey: Uint8Array): Aes {
       cipher.final()
       output.set(cipher.getAuthTag(), plaintext.length)
       return output
+    },
+    async gcmEncryptApart(plaintext, stretches, into) {
+      checkAlive()
+      const room = into.length
+      const encrypted = await encryptApart(key, plaintext, stretches, into)
+      if (encrypted !== undefined) return encrypted
+      checkAlive()
+      const output = into.length === room ? into : allocate(room)
+      const tags: Uint8Array[] = []
+      let at = 0
+      for (const { iv, length } of stretches) {
+        const cipher = encryptor(iv, NOTHING)
+        transformInto(output.subarray(at, at + length), cipher, plaintext.subarray(at, at + length))
+        cipher.final()
+        tags.push(plain(cipher.getAuthTag()))
+        at += length
+      }
+      return { output, tags }
     },
     gcmDecrypt(iv, aad, sealed) {
       checkAlive()

@@ -1,4 +1,8 @@
-/** What node:crypto allocates for a result that is copied on is memory outside the heap, of which each GiB costs dozens of full collections. */
+/**
+ * What native ciphers cost in memory. What node:crypto allocates for a result is outside the heap: each GiB of it costs
+ * dozens of full collections, and page faults.
+ */
+import process from 'node:process'
 
 interface Transferable {
   transfer?: (length: number) => ArrayBuffer
@@ -25,4 +29,20 @@ export function release({ buffer, byteLength }: Uint8Array): void {
   if (byteLength < WORTH || byteLength !== buffer.byteLength || !(buffer instanceof ArrayBuffer)) return
   detach ??= detacher()
   detach(buffer)
+}
+
+/** Bytes: the most that glibc takes into account (DEFAULT_MMAP_THRESHOLD_MAX), with what it stands in. */
+const LARGE = 32 * 1024 * 1024 - 64 * 1024
+
+let kept = false
+
+/**
+ * glibc returns memory to the system as soon as 128 KiB of it are free at the end of the heap, and takes it again a
+ * moment later, with a page fault for each page: a fifth of what encrypting a stream costs. The limit rises by itself,
+ * to 64 MiB at most, when a large block is freed (mallopt(3), M_MMAP_THRESHOLD): one that was never written to will do.
+ */
+export function keepFreedMemory(): void {
+  if (kept) return
+  kept = true
+  if (process.platform === 'linux') release(new Uint8Array(LARGE))
 }

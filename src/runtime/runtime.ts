@@ -16,12 +16,31 @@ export interface Aes {
   gcmDecrypt(iv: Uint8Array, aad: Uint8Array, sealed: Uint8Array): MaybePromise<Uint8Array | undefined>
   /** AES-CTR from a 16-byte counter block whose last 32 bits count. Returns as many bytes as `data` has, in `into` if that is given (exactly as long, not overlapping). */
   ctr(counter: Uint8Array, data: Uint8Array, into?: Uint8Array): MaybePromise<Uint8Array>
+  /**
+   * `gcmEncrypt` without AAD of stretches that fill `plaintext`, one behind the other, off the main thread, where the
+   * runtime has threads. `into` is the whole of its buffer, and at least as long; it is moved, and empty afterwards. What
+   * is returned holds the ciphertexts without their tags, and is as long as `into` was.
+   */
+  gcmEncryptApart?(plaintext: Uint8Array, stretches: readonly GcmStretch[], into: Uint8Array): Promise<GcmStretches>
   /** One GCM message in order, where the runtime has a streaming cipher. */
   gcmStream?(iv: Uint8Array, aad: Uint8Array): GcmStream
   /** The reverse: one GCM message in order. What `update` gives is unverified until `final` has answered. */
   gcmOpenStream?(iv: Uint8Array, aad: Uint8Array): GcmOpenStream
   /** Forgets the key (best effort: the runtime may hold copies). */
   destroy(): void
+}
+
+/** One message of its own among several. */
+export interface GcmStretch {
+  readonly iv: Uint8Array
+  /** In bytes. */
+  readonly length: number
+}
+
+export interface GcmStretches {
+  readonly output: Uint8Array
+  /** 16 bytes each. */
+  readonly tags: readonly Uint8Array[]
 }
 
 /** Encrypts one GCM message in order. */
