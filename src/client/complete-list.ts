@@ -1,14 +1,16 @@
 import type { CompletedPart } from '@aws-sdk/client-s3'
 
-import { configError } from '../errors.js'
+import { configError, CseError } from '../errors.js'
 import { uploadState } from '../message/multipart.js'
 import type { Input } from './sdk.js'
-import type { OwnPart, StoredPart } from './uploads.js'
+import type { ActiveUpload, OwnPart, StoredPart } from './uploads.js'
 
 /** The parts that a caller names in CompleteMultipartUpload. Throws ERR_S3CSE_CONFIG. */
 export function partsOf(input: Input): CompletedPart[] {
   const parts = (input.MultipartUpload as { Parts?: unknown } | undefined)?.Parts
-  if (Array.isArray(parts)) return parts as CompletedPart[]
+  if (Array.isArray(parts) && parts.every((part) => typeof part === 'object' && part !== null)) {
+    return parts as CompletedPart[]
+  }
   throw configError('MultipartUpload.Parts must name the parts: their PartNumber and ETag')
 }
 
@@ -19,9 +21,32 @@ export function callersParts(
   frozen: boolean,
   known: number,
 ): CompletedPart[] {
-  const last = parts.at(-1)?.PartNumber
+  const last = parts.length > 1 ? parts.at(-1)?.PartNumber : undefined
   const isOwn = own === undefined ? frozen && last === known + 1 : !own.replaces && last === own.number
   return isOwn ? parts.slice(0, -1) : [...parts]
+}
+
+/**
+ * With the checksums that S3 has of the parts. A digest of plaintext that came with a part, and was right, may be named
+ * again: it stays here. Throws ERR_S3CSE_CHECKSUM for what is neither.
+ */
+export function withStoredChecksums(
+  parts: readonly CompletedPart[],
+  { stored, digests }: Pick<ActiveUpload, 'stored' | 'digests'>,
+): CompletedPart[] {
+  return parts.map((part) => {
+    const number = part.PartNumber as number
+    const known = (stored.get(number) ?? {}) as Readonly<Record<string, unknown>>
+    const named = Object.entries(part).map(([name, value]): [string, unknown] => {
+      if (!name.startsWith('Checksum') || value === undefined || value === known[name]) return [name, value]
+      if (known[name] !== undefined && value === digests.get(number)?.[name]) return [name, known[name]]
+      throw new CseError(
+        'ERR_S3CSE_CHECKSUM',
+        `CompleteMultipartUpload names part ${number} by a ${name} that is not the one in the output of its UploadPart; nothing was sent. Name it by that one: S3 knows the part's ciphertext only. If there is no such output any more, send the part again.`,
+      )
+    })
+    return Object.fromEntries(named)
+  })
 }
 
 /** The caller's list with the part that has the trailer, named by what the other parts are named by. */

@@ -5,7 +5,7 @@ import { CseError } from '../errors.js'
 import { uploadState } from '../message/multipart.js'
 import type { Ending } from '../message/multipart.js'
 import { digestMembers } from './checksums.js'
-import { callersParts, checkNamed, partsOf, withOwnPart } from './complete-list.js'
+import { callersParts, checkNamed, partsOf, withOwnPart, withStoredChecksums } from './complete-list.js'
 import { verifyFullObjectChecksum } from './full-object-checksum.js'
 import { setInfo, takeChecksums } from './info.js'
 import { asStored } from './internal.js'
@@ -96,28 +96,33 @@ async function finishAndSend(
   c: CommandContext,
   upload: ActiveUpload,
 ): Promise<{ answer: Result } | { answer: Result; completed: CompletedUpload }> {
-  const { args, next } = c
+  const { args, next, signal } = c
   const { input } = args
   const { multipart, stored, bucket, key, summary: envelope, metadata } = upload
   const frozen = multipart.frozen !== undefined
-  const parts = callersParts(partsOf(input), upload.own, frozen, multipart.records().length)
-  const last = parts.at(-1)
-  const { length, sealedLength, send } = await multipart.finish(
-    parts.map(({ PartNumber }) => PartNumber as number),
+  let parts: CompletedPart[] = []
+  const named = callersParts(partsOf(input), upload.own, frozen, multipart.records().length)
+  const finishing = multipart.finish(
+    named.map(({ PartNumber }) => PartNumber as number),
     ({ length, lengths, lastAsStored }) => {
       checkSize(input, length)
       verifyFullObjectChecksum(upload, input, lengths)
+      parts = withStoredChecksums(named, upload)
+      const last = parts.at(-1)
       if (lastAsStored && last !== undefined) checkNamed(last, stored.get(parts.length))
     },
   )
+  const { length, sealedLength, send } = await untilAborted(finishing, signal, () => undefined)
   if (send === undefined) upload.own = undefined
   else upload.own ??= await sendOwnPart(c, upload, send)
   const { own } = upload
   // S3 may have completed it when the answer is lost: who goes on then cannot send this part again.
-  if (own !== undefined) await upload.log?.own(own)
+  const logged = own === undefined ? undefined : upload.log?.own(own)
+  if (logged !== undefined) await untilAborted(logged, signal, () => undefined)
   const answer = await next({ ...args, input: encrypted(input, withOwnPart(parts, own), sealedLength) })
   if (answer.output.presigned !== undefined) return { answer }
-  const completed = { bucket, key, own, length, sealedLength, envelope, metadata }
+  const { digests } = upload
+  const completed = { bucket, key, own, stored, digests, length, sealedLength, envelope, metadata }
   showCompleted(answer.output, completed)
   return { answer, completed }
 }
@@ -133,7 +138,7 @@ async function again({ args, next }: CommandContext, done: CompletedUpload): Pro
   if (digestMembers(input).length > 0) {
     throw uploadState('The upload was completed before: its digest cannot be verified any more. Leave it out.')
   }
-  const parts = callersParts(partsOf(input), done.own, false, 0)
+  const parts = withStoredChecksums(callersParts(partsOf(input), done.own, false, 0), done)
   const result = await next({ ...args, input: encrypted(input, withOwnPart(parts, done.own), done.sealedLength) })
   showCompleted(result.output, done)
   return result

@@ -125,13 +125,14 @@ export async function createMultipartUpload(c: CommandContext, settings: Setting
       crcs: new Map<number, bigint>(),
       buffers: partBuffers(),
       stored: new Map(),
+      digests: new Map(),
       log: undefined,
       partMembers: {},
       own: undefined,
     }
     active.current = upload
     try {
-      upload.log = await startUploadLog(upload, request)
+      upload.log = await untilAborted(startUploadLog(upload, request), signal, (late) => late?.destroy())
     } catch (error) {
       await abandon(c.client, input, uploadId)
       throw error

@@ -20,18 +20,26 @@ interface Wanted {
   readonly object: ObjectName
 }
 
-/** Looks among the partial files for this place. Those that nothing can be done with are removed. */
+/**
+ * Looks among the partial files for this place. Those that nothing can be done with are removed; those of other objects
+ * are added to `others`, to be removed or left, because this may be the mistake.
+ */
 export async function resumable(
   wanted: Wanted,
   requests: ObjectRequests,
   place: FilePlace,
+  others: PartialFile[],
 ): Promise<Begun | undefined> {
   for (;;) {
     const file = await place.claim()
     if (file === undefined) return undefined
     // A file that cannot be read is as good as one without a record.
     const read = await readRecord(file).catch(() => undefined)
-    if (read !== undefined && isWanted(read.record, wanted)) {
+    if (read !== undefined && !isWanted(read.record, wanted)) {
+      others.push(file)
+      continue
+    }
+    if (read !== undefined) {
       let found: FoundObject | undefined
       try {
         found = await requests.again(read.record)

@@ -41,10 +41,7 @@ export async function checkDestination(
 export function partialTarget(file: PartialFile): Target {
   return {
     file,
-    async finish(length) {
-      await file.truncate(length)
-      await file.publish()
-    },
+    finish: (length) => file.publish(length),
     abandon: (keep) => (keep ? file.leave() : file.remove()),
   }
 }

@@ -14,6 +14,7 @@ import { recorder, type Recorder } from './download-record.js'
 import { isObjectChanged, isRetryable, objectRequests } from './download-requests.js'
 import type { FoundObject, ObjectRequests } from './download-requests.js'
 import { fitsPlan, resumable, type Begun } from './download-resume.js'
+import type { PartialFile } from '../runtime/runtime.js'
 import { handleTarget, partialTarget, type Destination, type Target } from './download-target.js'
 import { setInfo, showPlaintext } from './info.js'
 import { checkObjectSize, notEncrypted, openEnvelope, recogniseObject, takesPlain } from './open-object.js'
@@ -36,6 +37,8 @@ export interface Download {
 /** What a transfer has made so far, to be given back whatever happens. */
 interface Held {
   begun: Begun | undefined
+  /** Partial files of other objects. */
+  readonly others: PartialFile[]
   found: FoundObject | undefined
   opener: Opener | undefined
   target: Target | undefined
@@ -44,28 +47,39 @@ interface Held {
 
 export async function transfer(d: Download): Promise<DownloadResult> {
   const requests = objectRequests(d.client, d.input, `${d.object.bucket}/${d.object.key}`, d.signal)
-  const held: Held = { begun: undefined, found: undefined, opener: undefined, target: undefined, record: undefined }
+  const held: Held = {
+    begun: undefined,
+    others: [],
+    found: undefined,
+    opener: undefined,
+    target: undefined,
+    record: undefined,
+  }
   try {
     return await run(d, requests, held)
   } catch (caught) {
     // After an abort everything else is its consequence.
     const error: unknown = d.signal.aborted ? d.signal.reason : caught
     held.found?.first?.source.cancel(error instanceof Error ? error : undefined)
-    const keep = d.options.resume && (held.record?.any ?? held.begun !== undefined) && mayGoOn(error)
+    const keep =
+      d.options.resume && (held.record?.any ?? held.begun !== undefined) && mayGoOn(error, held.opener !== undefined)
     await held.target?.abandon(keep)
     throw error
   } finally {
+    for (const file of held.others) await file.leave()
     held.opener?.destroy()
   }
 }
 
 async function run(d: Download, requests: ObjectRequests, held: Held): Promise<DownloadResult> {
   const { options, place, signal } = d
-  held.begun = options.resume && place.place !== undefined ? await resumable(d, requests, place.place) : undefined
+  held.begun =
+    options.resume && place.place !== undefined ? await resumable(d, requests, place.place, held.others) : undefined
   if (held.begun !== undefined) held.target = partialTarget(held.begun.file)
   const found = (held.found = held.begun?.found ?? (await requests.begin(options.partSize)))
   const envelope = recogniseObject(d.settings, found.output, d.object)
   const opener = (held.opener = await openerFor(d, found, envelope))
+  for (const file of held.others.splice(0)) await file.remove()
   const planFor = (partSize: number): ReadPlan | undefined =>
     isParallel(opener) ? planReads(opener, found.sealedLength, partSize) : undefined
   let partSize = held.begun?.record.partSize ?? (found.ignoresRange ? found.sealedLength : options.partSize)
@@ -124,8 +138,12 @@ function isResumable(opener: Opener): boolean {
   return opener.authentication === 'whole' && opener.absorbPlaintext !== undefined
 }
 
-/** Whether a later download may go on after this error: what is wrong is neither the object nor what is in the file. */
-function mayGoOn(error: unknown): boolean {
+/**
+ * Whether a later download may go on after this error: what is wrong is neither the object nor what is in the file, of
+ * which nothing was looked at before the object was opened.
+ */
+function mayGoOn(error: unknown, opened: boolean): boolean {
+  if (!opened) return !isObjectChanged(error)
   const spoiled = ['ERR_S3CSE_DECRYPTION_FAILED', 'ERR_S3CSE_ENVELOPE_INVALID', 'ERR_S3CSE_NOT_ENCRYPTED']
   return !isObjectChanged(error) && !(error instanceof CseError && spoiled.includes(error.code))
 }

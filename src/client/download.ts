@@ -2,7 +2,7 @@ import type { GetObjectCommandInput, GetObjectCommandOutput, S3Client } from '@a
 
 import { runtime } from '#runtime'
 import { CseError } from '../errors.js'
-import { downloadOptions, type DownloadOptions } from './download-options.js'
+import { downloadOptions, type DownloadOptions, type DownloadProgress } from './download-options.js'
 import { checkDestination } from './download-target.js'
 import { transfer } from './download-transfer.js'
 import { settingsOf } from './internal.js'
@@ -64,7 +64,13 @@ export async function download(
   const place = await checkDestination(runtime.files, destination, { resume, delayedAuthentication })
   throwIfAborted(signal)
 
+  const { onProgress } = checked
   const ending = new AbortController()
+  // One that answers later may fail as well.
+  const report = (progress: DownloadProgress): void => {
+    const answer: unknown = onProgress?.(progress)
+    if (answer instanceof Promise) answer.catch((error: unknown) => ending.abort(error))
+  }
   const abort = (): void => {
     if (signal !== undefined) ending.abort(abortError(signal))
   }
@@ -77,7 +83,7 @@ export async function download(
       object,
       request,
       place,
-      options: checked,
+      options: { ...checked, onProgress: onProgress && report },
       signal: ending.signal,
     })
   } finally {

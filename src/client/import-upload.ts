@@ -129,6 +129,7 @@ async function restore(text: UploadText, settings: Settings, request: RequestSet
       crcs: new Map(),
       buffers: partBuffers(),
       stored: new Map(),
+      digests: new Map(),
       log: undefined,
       partMembers: {},
       own: undefined,

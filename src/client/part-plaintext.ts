@@ -43,6 +43,11 @@ export async function partPlaintext(
   number: number,
 ): Promise<PartPlaintext> {
   const { input } = c.args
+  if (input.Body === undefined) {
+    throw configError(
+      `Part ${number} has no Body. Give an empty one ('') for a part that is empty, and so the last one`,
+    )
+  }
   const declared = input.ContentLength === undefined ? undefined : checkedLength(input.ContentLength, 'ContentLength')
   const limit = settings.maxBufferedBytes
   const streaming = sendsStreams(c.config)

@@ -168,9 +168,14 @@ export function partSizeOf(input: object): number | undefined {
   return (input as { [OPTIONS]?: RequestOptions })[OPTIONS]?.partSize
 }
 
+export function hasSaveUpload(input: object): boolean {
+  return (input as { [OPTIONS]?: RequestOptions })[OPTIONS]?.saveUpload !== undefined
+}
+
 /** Bucket and key of an input. Throws ERR_S3CSE_CONFIG where they are missing, as the SDK would later. */
 export function objectName(input: Readonly<Record<string, unknown>>): { bucket: string; key: string } {
-  const { Bucket: bucket, Key: key } = input
+  // (From callers without types.)
+  const { Bucket: bucket, Key: key } = (input as typeof input | null | undefined) ?? {}
   if (typeof bucket !== 'string' || bucket === '' || typeof key !== 'string' || key === '') {
     throw configError('Bucket and Key must be given, as strings that are not empty')
   }

@@ -11,8 +11,8 @@ import { unexpected } from './open-object.js'
 import type { Settings } from './options.js'
 import { partPlaintext } from './part-plaintext.js'
 import type { PartPlaintext } from './part-plaintext.js'
-import { objectName, partSizeOf } from './request-options.js'
-import { throwIfAborted } from './sdk.js'
+import { hasSaveUpload, objectName, partSizeOf } from './request-options.js'
+import { abortError, throwIfAborted, untilAborted } from './sdk.js'
 import type { CommandContext, Input, Result } from './sdk.js'
 import { rememberReceipt } from './upload-receipt.js'
 import { watchUpload } from './upload-streams.js'
@@ -104,6 +104,11 @@ export async function uploadPart(c: CommandContext, settings: Settings): Promise
     const upload = settings.uploads.active(bucket, key, input.UploadId)
     leave = settings.uploads.use(upload)
     checkPartSize(upload, input)
+    if (hasSaveUpload(input) && upload.log === undefined) {
+      throw configError(
+        'saveUpload was not given when the upload was created: nothing of it is saved. Give it in the request options of CreateMultipartUpload',
+      )
+    }
     const number = input.PartNumber as number
     const algorithm = input.ChecksumAlgorithm ?? upload.checksumAlgorithm
     const checksums = callerChecksums({ ...input, ChecksumAlgorithm: algorithm }, config)
@@ -114,7 +119,9 @@ export async function uploadPart(c: CommandContext, settings: Settings): Promise
     attempt = upload.multipart.begin(number, length, 'bytes' in plaintext ? 'bytes' : 'stream')
     const sealedLength = await attempt.place(signal)
     throwIfAborted(signal)
-    const body = await sealPart(plaintext, attempt, upload, checksums, crc)
+    const body = await untilAborted(sealPart(plaintext, attempt, upload, checksums, crc), signal, (late) =>
+      late.cancel(abortError(signal as AbortSignal)),
+    )
 
     const encrypted: Record<string | symbol, unknown> = { ...input, Body: body.body, ContentLength: sealedLength }
     for (const member of digestMembers(input)) Reflect.deleteProperty(encrypted, member)
@@ -134,7 +141,9 @@ export async function uploadPart(c: CommandContext, settings: Settings): Promise
       body.done()
       crc?.keep()
       upload.stored.set(number, stored)
-      await upload.log?.stored(number, stored, version)
+      upload.digests.set(number, Object.fromEntries(digestMembers(input).map((name) => [name, input[name]])))
+      const logged = upload.log?.stored(number, stored, version)
+      if (logged !== undefined) await untilAborted(logged, signal, () => undefined)
       setInfo(result.output, {
         status: 'encrypted',
         envelope: upload.summary,

@@ -40,6 +40,8 @@ export interface ActiveUpload {
   /** Keyring and context of the object. */
   readonly request: RequestSettings
   readonly stored: Map<number, StoredPart>
+  /** Digests of plaintext that came with parts, and were right. Never sent, never stored. */
+  readonly digests: Map<number, Readonly<Record<string, unknown>>>
   /** Set before the upload is used. */
   log: UploadLog | undefined
   /** Members that every part was sent with, and a part of our own needs as well. */
@@ -52,6 +54,8 @@ export interface CompletedUpload {
   readonly bucket: string
   readonly key: string
   readonly own: OwnPart | undefined
+  readonly stored: ActiveUpload['stored']
+  readonly digests: ActiveUpload['digests']
   /** Of plaintext, in bytes. */
   readonly length: number
   readonly sealedLength: number

@@ -106,7 +106,9 @@ export function multipart(options: MultipartOptions): Multipart {
         throw uploadState(
           part === undefined
             ? `Part ${number} was never encrypted by this client. If another process did, import its receipt first.`
-            : `Part ${number} was begun and not finished: send it again first.`,
+            : part.attempts > 0
+              ? `Part ${number} is being sent: wait until its UploadPart has resolved.`
+              : `Part ${number} was begun and not finished: send it again first.`,
         )
       }
     })
@@ -187,11 +189,11 @@ export function multipart(options: MultipartOptions): Multipart {
       const { number, length } = record
       const found = table.get(number)
       const part = found !== undefined && found.states.length > 0 ? found : table.register(number, length)
-      const release = await lockPart(context, part, 'bytes')
+      const lock = await lockPart(context, part, 'bytes')
       try {
         await restore(part, record, stored)
       } finally {
-        release()
+        lock.release()
       }
     },
     records() {

@@ -46,10 +46,17 @@ async function wait(context: Waits, promise: Promise<unknown>, signal: AbortSign
   context.alive()
 }
 
-/** A part is sealed by one at a time. Resolves with what ends that; the next stream is refused, because it might wait for ever. */
-export async function lockPart(waits: Waits, part: Part, kind: PartKind, signal?: AbortSignal): Promise<() => void> {
+export interface PartLock {
+  /** Idempotent. */
+  release(): void
+  /** It will be released, whatever the caller of the request does. */
+  ends(): void
+}
+
+/** A part is sealed by one at a time. The next stream is refused, because it might wait for ever. */
+export async function lockPart(waits: Waits, part: Part, kind: PartKind, signal?: AbortSignal): Promise<PartLock> {
   while (part.sealing !== undefined) {
-    if (part.sealing === 'stream' || kind === 'stream') {
+    if (!part.ending && (part.sealing === 'stream' || kind === 'stream')) {
       throw uploadState(`Part ${part.number} is being sent already: wait for that, or abort it first.`)
     }
     await wait(waits, part.idle, signal)
@@ -59,13 +66,19 @@ export async function lockPart(waits: Waits, part: Part, kind: PartKind, signal?
   part.idle = new Promise<void>((resolve) => {
     release = () => {
       part.sealing = undefined
+      part.ending = false
       resolve()
     }
   })
   let held = true
-  return () => {
-    if (held) release()
-    held = false
+  return {
+    release() {
+      if (held) release()
+      held = false
+    },
+    ends() {
+      if (held) part.ending = true
+    },
   }
 }
 
@@ -99,13 +112,14 @@ export function partAttempt(context: AttemptContext, part: Part, kind: PartKind)
   const { options, table } = context
   const { sealer, worker, minPartBytes = MIN_PART_BYTES } = options
   const { number, length: plaintextLength } = part
-  let release: (() => void) | undefined
+  let lock: PartLock | undefined
   let stream: ByteSource | undefined
   let offset = 0
   let extent: PartExtent | undefined
   let withTrailer = false
   let keep = false
   let ended = false
+  let working: Promise<Uint8Array> | undefined
   part.attempts++
 
   async function whenBelowIdle(kinds: readonly PartKind[], signal: AbortSignal | undefined): Promise<void> {
@@ -204,7 +218,7 @@ export function partAttempt(context: AttemptContext, part: Part, kind: PartKind)
   return {
     number,
     async place(signal) {
-      release = await lockPart(context, part, kind, signal)
+      lock = await lockPart(context, part, kind, signal)
       offset = await table.order.offset(number, signal)
       context.alive()
       extent = table.extent(part, offset)
@@ -221,20 +235,27 @@ export function partAttempt(context: AttemptContext, part: Part, kind: PartKind)
       return length + (withTrailer ? sealer.trailerLength : 0)
     },
     async sealBytes(plaintext, buffer) {
-      const body = await sealPartBytes({ ...sealing(), plaintext, buffer })
-      if (keep) part.kept = Uint8Array.from(body)
-      return body
+      working = sealPartBytes({ ...sealing(), plaintext, buffer })
+      try {
+        const body = await working
+        if (keep) part.kept = Uint8Array.from(body)
+        return body
+      } finally {
+        working = undefined
+        if (ended) lock?.release()
+      }
     },
     sealStream(plaintext, observe, finish) {
-      stream = sealPartStream({ ...sealing(), plaintext, observe, finish, ended: () => release?.() })
+      stream = sealPartStream({ ...sealing(), plaintext, observe, finish, ended: () => lock?.release() })
       return stream
     },
     end() {
       if (!ended) part.attempts--
       ended = true
-      // A stream that is being sealed right now ends by itself.
-      if (stream === undefined) release?.()
-      else stream.cancel()
+      // What is being sealed right now, or put on record, is waited for by whoever sends the part next.
+      lock?.ends()
+      if (stream !== undefined) stream.cancel()
+      else if (working === undefined) lock?.release()
     },
     stored() {
       part.stored = withTrailer ? 'with-trailer' : 'without-trailer'

@@ -22,6 +22,8 @@ export interface Part {
   attempts: number
   /** What is being sealed now, and when that is over. */
   sealing: PartKind | undefined
+  /** Who seals it has been told to stop, and will. */
+  ending: boolean
   idle: Promise<void>
   /** What does not fill a segment, and leads the next part. Plaintext. */
   tail: Uint8Array | undefined
@@ -75,6 +77,7 @@ function newPart(number: number, length: number): Part {
     complete: false,
     attempts: 0,
     sealing: undefined,
+    ending: false,
     idle: Promise.resolve(),
     tail: undefined,
     tailMark: undefined,

@@ -57,13 +57,11 @@ async function modeOfNewFile(name: PartialName): Promise<number> {
   }
 }
 
+/** What the new file is readable by. Throws if something is there that is no file any more. */
 async function modeFor(name: PartialName): Promise<number> {
-  try {
-    const found = await lstat(name.path)
-    if (found.isFile()) return found.mode & 0o777
-  } catch {
-    // Nothing is there.
-  }
+  const found = await lstat(name.path).catch(() => undefined)
+  if (found?.isFile() === true) return found.mode & 0o777
+  if (found !== undefined && !found.isSymbolicLink()) throw notAFile(name.path, 'EISDIR')
   return modeOfNewFile(name).catch(() => PRIVATE)
 }
 
@@ -83,17 +81,21 @@ function partialFile(handle: FileHandle, path: string, name: PartialName): Parti
   const close = (): Promise<void> => (closing ??= handle.close())
   return {
     ...file,
-    async publish() {
+    async publish(length) {
+      await file.sync()
       const mode = await modeFor(name)
-      // A file system without modes keeps the private one.
-      await handle.chmod(mode).catch(() => undefined)
+      await file.truncate(length)
       await file.sync()
       try {
-        await close()
+        // Windows renames no open file, and has no modes.
+        if (process.platform === 'win32') await close()
         await rename(path, name.path)
       } catch (error) {
         throw fileError('replaced', name.path, error)
       }
+      // Not before: a process that is killed must not leave plaintext to others. Some file systems have no modes.
+      await handle.chmod(mode).catch(() => undefined)
+      await close().catch(() => undefined)
       await syncDirectory(dirname(name.path))
     },
     async leave() {

@@ -109,8 +109,11 @@ export interface OpenFile {
 
 /** A private file (mode 0600) beside the place that it is for. Exactly one of the last three ends it. */
 export interface PartialFile extends OpenFile {
-  /** Puts it in place, whole and at once: what stood there is replaced. If that fails it has to be removed. */
-  publish(): Promise<void>
+  /**
+   * Puts its first `length` bytes in place, whole and at once: what stood there is replaced. What is behind them is cut
+   * off only when they are on the disk and nothing is known to be in the way. If it fails the file has to be left or removed.
+   */
+  publish(length: number): Promise<void>
   /** Closes it, and leaves it to a later `claim`. */
   leave(): Promise<void>
   /** Idempotent. */

@@ -194,7 +194,9 @@ describe('a partial file that is not what the object is', () => {
   it('because other conditions are asked for is not used', async () => {
     await broken(3)
     await assert.rejects(f.get(client, 'object', resume, { IfMatch: '"another"' }), { name: 'PreconditionFailed' })
-    assert.deepEqual(await f.partial(), [])
+    w.s3.requests.length = 0
+    // The condition may have been the mistake.
+    await completes(partsOf(stored, 3))
   })
 
   it('is not resumed for a plain object, which nothing would verify', async () => {

@@ -235,11 +235,14 @@ describe('a part as a stream', () => {
     const reading = sealed.next()
     await settled()
     sealed.cancel(new Error('aborted'))
-    attempt.end()
     await assert.rejects(send(1, pattern(5000)), code('ERR_S3CSE_UPLOAD_STATE', /being sent already/))
+    attempt.end()
+    const again = send(1, pattern(5000))
+    await settled()
+    assert.equal(sealer.pieces.length, 0)
     go()
     await reading
-    await send(1, pattern(5000))
+    await again
     assert.deepEqual(
       sealer.pieces.map(({ offset }) => offset),
       [0],

@@ -59,18 +59,18 @@ describe('a file that is put in place', () => {
     assert.deepEqual(Buffer.from(back), bytes.subarray(49_500, 50_500))
     assert.equal(await file.size(), bytes.length)
     await file.sync()
-    await file.publish()
+    await file.publish(bytes.length)
     assert.deepEqual(await names(), ['name.bin'])
     assert.ok((await readFile(path)).equals(bytes))
   })
 
   it('has the mode of any new file, or of the one that it replaces', async () => {
-    await (await written(await files.place(path))).publish()
+    await (await written(await files.place(path))).publish(bytes.length)
     await writeFile(join(directory, 'other'), '')
     assert.equal(await modeOf(path), await modeOf(join(directory, 'other')))
     for (const mode of [0o640, 0o400, 0o755]) {
       await chmod(path, mode)
-      await (await written(await files.place(path))).publish()
+      await (await written(await files.place(path))).publish(bytes.length)
       assert.equal(await modeOf(path), mode)
     }
     assert.deepEqual(await names(), ['name.bin', 'other'])
@@ -80,7 +80,7 @@ describe('a file that is put in place', () => {
     const target = join(directory, 'target')
     await writeFile(target, 'as it was')
     await symlink(target, path)
-    await (await written(await files.place(path))).publish()
+    await (await written(await files.place(path))).publish(bytes.length)
     assert.ok((await lstat(path)).isFile())
     assert.equal(await readFile(target, 'utf8'), 'as it was')
   })
@@ -88,7 +88,7 @@ describe('a file that is put in place', () => {
   it('can be named by a file: URL, and have a name that is as long as names can be', async () => {
     for (const name of ['a b%20', 'x'.repeat(255), 'ü'.repeat(127), '\u{1f600}'.repeat(63)]) {
       const long = join(directory, name)
-      await (await written(await files.place(pathToFileURL(long)))).publish()
+      await (await written(await files.place(pathToFileURL(long)))).publish(bytes.length)
       assert.ok((await readFile(long)).equals(bytes), name)
     }
   })
@@ -104,7 +104,7 @@ describe('a file that is put in place', () => {
   it('that cannot be put there is an error, and can be removed', async () => {
     const file = await written(await files.place(path))
     await mkdir(path)
-    await assert.rejects(file.publish(), code('ERR_S3CSE_FILE', /name\.bin could not be replaced/))
+    await assert.rejects(file.publish(bytes.length), code('ERR_S3CSE_FILE', /name\.bin could not be replaced/))
     await file.remove()
     assert.deepEqual(await names(), ['name.bin'])
   })
@@ -169,7 +169,7 @@ describe('a partial file that was left', () => {
     assert.ok(file !== undefined && more.length === 0)
     assert.equal(await file.size(), bytes.length)
     await file.write(3, new Uint8Array(2))
-    await file.publish()
+    await file.publish(bytes.length)
     assert.deepEqual(
       (await readFile(path)).subarray(0, 6),
       Buffer.from([bytes[0]!, bytes[1]!, bytes[2]!, 0, 0, bytes[5]!]),
