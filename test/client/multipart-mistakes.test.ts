@@ -160,16 +160,22 @@ describe('mistakes in multipart uploads', () => {
 })
 
 describe('an abort while the state is being saved', () => {
-  /** Saves nothing from the call with this number on, for ever, and aborts. */
-  function stuck(from: number): { saveUpload: () => Promise<void>; signal: AbortSignal } {
+  interface Stuck {
+    readonly saveUpload: () => Promise<void>
+    readonly signal: AbortSignal
+    readonly saves: { calls: number; go: () => void }
+  }
+  /** Aborts at the call with this number, which saves nothing before it is told to. */
+  function stuck(at: number): Stuck {
     const controller = new AbortController()
-    let calls = 0
+    const saves = { calls: 0, go: (): void => undefined }
     return {
       signal: controller.signal,
+      saves,
       async saveUpload() {
-        if (++calls < from) return
+        if (++saves.calls !== at) return
         setImmediate(() => controller.abort())
-        await new Promise(() => undefined)
+        await new Promise<void>((resolve) => (saves.go = resolve))
       },
     }
   }
@@ -183,13 +189,18 @@ describe('an abort while the state is being saved', () => {
   })
 
   it('ends UploadPart, before anything is sent', async () => {
-    const { saveUpload, signal } = stuck(2)
+    const { saveUpload, signal, saves } = stuck(2)
     const upload = await begin(client, 'saving', {}, { saveUpload })
     await assert.rejects(upload.part(1, bodies[0], {}, { abortSignal: signal }), aborted)
     assert.ok(!w.s3.requests.some(({ operation }) => operation === 'UploadPart'))
     // It is still being saved: whoever comes next waits, and can be aborted as well.
     const again = upload.part(1, bodies[0], {}, { abortSignal: AbortSignal.timeout(100) })
     await assert.rejects(again, { name: /AbortError|TimeoutError/ })
+    assert.equal(saves.calls, 2)
+    saves.go()
+    for (const i of [0, 1]) await upload.part(i + 1, bodies[i])
+    await upload.complete()
+    await assertStored(w, 'saving', recording.dataKeys[0], total)
   })
 
   it('ends Complete', async () => {

@@ -84,4 +84,23 @@ describe('sealing off the main thread', () => {
     await assert.rejects(parts.send(1, plaintext.subarray(0, 2 * MIB)), over)
     assert.deepEqual(states, [new Uint8Array(16), new Uint8Array(16)])
   })
+
+  it('is waited for by the next attempt, also when its own has ended', async () => {
+    let go = (): void => undefined
+    const { sealer } = await watched(() => new Promise<void>((resolve) => (go = resolve)))
+    const parts = await partsOf(sealer)
+    const body = plaintext.subarray(0, 2 * MIB)
+    const attempt = parts.m.begin(1, body.length, 'bytes')
+    await attempt.place()
+    const sealing = attempt.sealBytes(body)
+    attempt.end()
+    let second = false
+    const again = parts.send(1, body).then(() => (second = true))
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    assert.equal(second, false)
+    go()
+    await sealing
+    await again
+    assert.equal(Buffer.compare(await parts.complete(1), v3.whole(body)), 0)
+  })
 })
