@@ -126,7 +126,7 @@ const policies: readonly CommitmentPolicy[] = [
 /** Throws for anything that is not an object with these members only: a misspelt option would be a missing defence. */
 export function onlyMembers(value: unknown, allowed: readonly string[], what: string): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw configError(`${what} must be an object`)
+    throw configError(`The options of ${what} must be an object`)
   }
   for (const name of Object.keys(value)) {
     if (!allowed.includes(name))

@@ -151,14 +151,14 @@ function anyOrder(options: PositionalGcmOptions): Pieces {
         ? {}
         : {
             async sealPieces(offset, lengths, plaintext, into) {
-              const { output, states } = await sealApart(offset, lengths, plaintext, into)
+              const states = await sealApart(offset, lengths, plaintext, into)
               let at = offset
               for (const [i, state] of states.entries()) {
                 const length = lengths[i] as number
                 await message.join(at, length, state)
                 at += length
               }
-              return { output, states }
+              return states
             },
           }),
       async sealAgain(offset, plaintext, _last, into) {

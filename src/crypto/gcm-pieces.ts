@@ -23,25 +23,19 @@ export interface SealedPiece {
   readonly state: Uint8Array
 }
 
-export interface SealedPieces {
-  /** Holds the ciphertexts, one behind the other; as long as the buffer that was given. */
-  readonly output: Uint8Array
-  readonly states: readonly Uint8Array[]
-}
-
 export interface GcmPieces {
   /** `into` has room for the piece and 16 bytes more. */
   seal(offset: number, plaintext: Uint8Array, into?: Uint8Array): Promise<SealedPiece>
   /**
    * The same for pieces that fill `plaintext`, off the main thread: where the runtime can, in one pass, and if each of
-   * them begins with a block. `into` is moved: see `Aes.gcmEncryptApart`.
+   * them begins with a block. The ciphertexts are in `into`, as long as all of them; resolves with the states.
    */
   readonly sealApart?: (
     offset: number,
     lengths: readonly number[],
     plaintext: Uint8Array,
     into: Uint8Array,
-  ) => Promise<SealedPieces>
+  ) => Promise<readonly Uint8Array[]>
   /** CTR, in either direction; in `into`, which has room for it, where the piece begins with a block. */
   crypt(offset: number, data: Uint8Array, into?: Uint8Array): Promise<Uint8Array>
   /** GHASH of `data`, taken as AAD with no plaintext, and with the length block that `data` has as ciphertext. */
@@ -129,7 +123,7 @@ export function gcmPieces({ aes, iv, way, secrets, checkAlive }: GcmPiecesOption
     lengths: readonly number[],
     plaintext: Uint8Array,
     into: Uint8Array,
-  ): Promise<SealedPieces> => {
+  ): Promise<readonly Uint8Array[]> => {
     const { hInverse } = await secrets()
     let at = offset
     const starts = lengths.map((length) => {
@@ -140,14 +134,13 @@ export function gcmPieces({ aes, iv, way, secrets, checkAlive }: GcmPiecesOption
     })
     const masks = await Promise.all(starts.map(async (start) => fromBytes(await aes.block(start))))
     const stretches = lengths.map((length, i) => ({ iv: ivFor(fromBytes(starts[i] as Uint8Array), hInverse), length }))
-    const { output, tags } = await encrypt(plaintext, stretches, into)
+    const tags = await encrypt(plaintext, stretches, into)
     checkAlive()
-    const states = tags.map((tag, i) => {
+    return tags.map((tag, i) => {
       const state = toBytes(unmask(fromBytes(tag), masks[i] as Element, hInverse))
       tag.fill(0)
       return state
     })
-    return { output, states }
   }
 
   return {

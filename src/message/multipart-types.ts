@@ -107,6 +107,6 @@ export function uploadState(message: string): CseError {
 
 export function otherBytes(number: number): CseError {
   return uploadState(
-    `Part ${number} was given other bytes than before, which would be encrypted with the same keystream; nothing of them was sent. Abort the upload and start a new one for what changed.`,
+    `Part ${number} was given other bytes than before, which would be encrypted with the same keystream; none of those was sent. Abort the upload and start a new one for what changed.`,
   )
 }

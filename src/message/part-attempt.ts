@@ -185,7 +185,7 @@ export function partAttempt(context: AttemptContext, part: Part, kind: PartKind)
     const { sealPieces } = sealer
     return async (plaintext, into) => {
       context.alive()
-      const { output, states } = await sealPieces(start, lengths, plaintext, into)
+      const states = await sealPieces(start, lengths, plaintext, into)
       try {
         context.alive()
       } catch (error) {
@@ -193,7 +193,6 @@ export function partAttempt(context: AttemptContext, part: Part, kind: PartKind)
         throw error
       }
       part.states.push(...states)
-      return output
     }
   }
   function sealing(): PartSealing {

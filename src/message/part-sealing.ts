@@ -17,8 +17,8 @@ export interface PartSealing {
   readonly extent: PartExtent
   /** The end of the part before, as far as it belongs to this one. */
   readonly lead: Uint8Array
-  /** All slices at once, off the main thread; `into` as for `PositionalSealer.sealPieces`. Absent where that cannot be. */
-  readonly all: ((plaintext: Uint8Array, into: Uint8Array) => Promise<Uint8Array>) | undefined
+  /** All slices at once, off the main thread, in `into`, as long as all of them. Absent where that cannot be. */
+  readonly all: ((plaintext: Uint8Array, into: Uint8Array) => Promise<void>) | undefined
   /** Seals a slice, or seals it again and compares. */
   slice(index: number, plaintext: Uint8Array, into: Uint8Array | undefined): Promise<Uint8Array>
   /** Puts on record what was sealed so far. */
@@ -27,10 +27,6 @@ export interface PartSealing {
   tail(bytes: Uint8Array): Promise<void>
   /** What follows the last slice; empty where the trailer does not go with this part. */
   trailer(): Promise<Uint8Array>
-}
-
-function isWholeBuffer({ buffer, byteLength }: Uint8Array): boolean {
-  return byteLength === buffer.byteLength
 }
 
 export async function sealPartBytes({
@@ -47,21 +43,21 @@ export async function sealPartBytes({
   const plaintext = lead.length === 0 ? body : concat([lead, body], lead.length + body.length)
   const length = sealedPartLength(sealer, extent)
   const room = length + Math.max(SCRATCH_LENGTH, sealer.trailerLength)
-  let output = buffer?.(room) ?? new Uint8Array(room)
+  const output = buffer?.(room) ?? new Uint8Array(room)
   await sealing.tail(plaintext.subarray(extent.end - extent.start))
   let at = 0
   if (extent.start === 0) {
     output.set(sealer.header)
     at = sealer.header.length
   }
-  if (sealing.all !== undefined && at === 0 && isWholeBuffer(output)) {
-    const sealed = plaintext.subarray(0, extent.end - extent.start)
-    output = await sealing.all(sealed, output)
-    at = sealed.length
+  const sealable = plaintext.subarray(0, extent.end - extent.start)
+  if (sealing.all !== undefined) {
+    await sealing.all(sealable, output.subarray(at, at + sealable.length))
+    at += sealable.length
   } else {
     for (let index = 0; index < sliceCount(sealer, extent); index++) {
       const { start, end } = partSlice(sealer, extent, index)
-      const piece = plaintext.subarray(start - extent.start, end - extent.start)
+      const piece = sealable.subarray(start - extent.start, end - extent.start)
       const sealed = await sealing.slice(index, piece, output.subarray(at, room))
       if (sealed.buffer !== output.buffer) output.set(sealed, at)
       at += sealed.length

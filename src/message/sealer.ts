@@ -34,14 +34,6 @@ export interface SealedPiece {
   readonly state: Uint8Array
 }
 
-/** Pieces that follow each other. */
-export interface SealedPieces {
-  /** They stand at its beginning. It is as long as the buffer that was given for them. */
-  readonly output: Uint8Array
-  /** One for each of them: see `SealedPiece`. */
-  readonly states: readonly Uint8Array[]
-}
-
 /** Pieces in any order, from several processes, and again: what multipart uploads need. */
 export interface PositionalSealer extends Sealer {
   readonly ordered: false
@@ -52,15 +44,15 @@ export interface PositionalSealer extends Sealer {
   sealPiece(offset: number, plaintext: Uint8Array, last: boolean, into?: Uint8Array): Promise<SealedPiece>
   /**
    * `sealPiece` for pieces that fill `plaintext`, off the main thread, where that is possible: absent otherwise. All but
-   * the last have a length that is a multiple of 16 bytes, and so is `offset`. `into` is at least as long as they and the
-   * whole of its buffer, which is moved: nobody else may need it.
+   * the last have a length that is a multiple of 16 bytes, and so is `offset`. They are in `into`, as long as all of
+   * them; resolves with their states.
    */
   readonly sealPieces?: (
     offset: number,
     lengths: readonly number[],
     plaintext: Uint8Array,
     into: Uint8Array,
-  ) => Promise<SealedPieces>
+  ) => Promise<readonly Uint8Array[]>
   /**
    * Seals a piece and takes nothing into the message, whether its place is taken or not, also after the trailer. The
    * result may leave the process only if its state is equal to the one of the piece that was taken.

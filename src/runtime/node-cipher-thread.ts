@@ -1,15 +1,21 @@
 /**
- * One thread that encrypts in buffers which move there and back. It takes half of what the same costs the main thread,
- * where results come in fresh memory that has to be collected; WebCrypto's copies cost the main thread as much as the
- * cipher does. One is enough: it encrypts faster than the SDK sends.
+ * One thread that encrypts in memory that it shares with this one. What the main thread spends is two copies; its own
+ * cipher gives results in fresh memory, which have to be collected, and WebCrypto's copies cost it as much as a cipher.
+ * Buffers that move there and back are collected each time. One thread is enough: it encrypts faster than the SDK sends.
  */
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import process from 'node:process'
 import { Worker } from 'node:worker_threads'
 import type { GcmStretch } from './runtime.js'
 
-/** Milliseconds without work after which the thread ends. */
+/** Milliseconds without work after which the thread ends, and its memory goes. */
 const IDLE_TIME = 5000
+
+/** In bytes: the longest stretch that is encrypted there. */
+const SLOT_LENGTH = 1024 * 1024
+
+/** Stretches that are on their way at a time: the thread has the next one when it is done with one. */
+const SLOTS = 4
 
 /** As text, so that it is found wherever the package was bundled to. Slices and their release: see node-crypto.ts. */
 const PROGRAM = `'use strict'
@@ -21,46 +27,37 @@ const release = (buffer) => {
   if (buffer.transfer !== undefined) buffer.transfer(0)
   else port1.postMessage(undefined, [buffer])
 }
-parentPort.on('message', ({ id, algorithm, key, stretches, buffer }) => {
-  const bytes = new Uint8Array(buffer)
-  const tags = []
-  let at = 0
-  for (const { iv, length } of stretches) {
-    const cipher = createCipheriv(algorithm, key, iv, { authTagLength: 16 })
-    for (const end = at + length; at < end; ) {
-      const result = cipher.update(bytes.subarray(at, Math.min(at + 65536, end)))
-      bytes.set(result, at)
-      at += result.length
-      release(result.buffer)
-    }
-    cipher.final()
-    tags.push(new Uint8Array(cipher.getAuthTag()))
+parentPort.on('message', ({ id, algorithm, key, iv, memory, length }) => {
+  const bytes = new Uint8Array(memory)
+  const cipher = createCipheriv(algorithm, key, iv, { authTagLength: 16 })
+  for (let at = 0; at < length; ) {
+    const result = cipher.update(bytes.subarray(at, Math.min(at + 65536, length)))
+    bytes.set(result, at)
+    at += result.length
+    release(result.buffer)
   }
-  parentPort.postMessage({ id, buffer, tags }, [buffer])
+  cipher.final()
+  parentPort.postMessage({ id, tag: new Uint8Array(cipher.getAuthTag()) })
 })`
-
-export interface Encrypted {
-  readonly buffer: ArrayBuffer
-  readonly tags: Uint8Array[]
-}
 
 export interface CipherThread {
   /**
-   * AES-GCM in place, from the beginning of `buffer` on, which is moved: it is empty from then on, and what it held
-   * comes back in another. `undefined` if the thread was lost, and the buffer with it.
+   * AES-GCM of the first `length` bytes of the memory, in place. Resolves with the tag, or with `undefined` if the
+   * thread was lost.
    */
-  encrypt(key: KeyObject, stretches: readonly GcmStretch[], buffer: ArrayBuffer): Promise<Encrypted | undefined>
+  encrypt(key: KeyObject, iv: Uint8Array, memory: SharedArrayBuffer, length: number): Promise<Uint8Array | undefined>
   /** Whether it is of any use to ask: not where threads are forbidden or have failed. */
   readonly usable: boolean
 }
 
-interface Answer extends Encrypted {
+interface Answer {
   readonly id: number
+  readonly tag: Uint8Array
 }
 
-/** `start` is for tests. */
-export function cipherThread(start: () => Worker = startWorker): CipherThread {
-  const waiting = new Map<number, (answer: Encrypted | undefined) => void>()
+/** `onIdle` is called when the thread ends for want of work. `start` is for tests. */
+export function cipherThread(onIdle: () => void, start: () => Worker = startWorker): CipherThread {
+  const waiting = new Map<number, (tag: Uint8Array | undefined) => void>()
   let worker: Worker | undefined
   let idle: NodeJS.Timeout | undefined
   let usable = true
@@ -74,15 +71,16 @@ export function cipherThread(start: () => Worker = startWorker): CipherThread {
   }
   function begin(): Worker {
     const started = start()
-    started.on('message', (answer: Answer) => {
-      waiting.get(answer.id)?.(answer)
-      waiting.delete(answer.id)
+    started.on('message', ({ id, tag }: Answer) => {
+      waiting.get(id)?.(tag)
+      waiting.delete(id)
       if (waiting.size > 0) return
       // It holds no process open that has nothing else to do.
       started.unref()
       idle = setTimeout(() => {
         worker = undefined
         void started.terminate()
+        onIdle()
       }, IDLE_TIME).unref()
     })
     // One that ends by itself; what comes of one that was ended concerns nobody.
@@ -100,17 +98,19 @@ export function cipherThread(start: () => Worker = startWorker): CipherThread {
     get usable() {
       return usable
     },
-    encrypt(key, stretches, buffer) {
+    encrypt(key, iv, memory, length) {
       return new Promise((resolve) => {
+        if (!usable) {
+          resolve(undefined)
+          return
+        }
         const id = ++lastId
         try {
           worker ??= begin()
           clearTimeout(idle)
           worker.ref()
-          worker.postMessage(
-            { id, algorithm: `aes-${(key.symmetricKeySize as number) * 8}-gcm`, key, stretches, buffer },
-            [buffer],
-          )
+          const algorithm = `aes-${(key.symmetricKeySize as number) * 8}-gcm`
+          worker.postMessage({ id, algorithm, key, iv, memory, length })
           waiting.set(id, resolve)
         } catch {
           // Forbidden by the permission model, or no memory for it.
@@ -128,24 +128,71 @@ function startWorker(): Worker {
   return new Worker(PROGRAM, { eval: true, execArgv: [], env: {} })
 }
 
-let shared: CipherThread | undefined
+/** Memory that is shared with the thread; at most `SLOTS` pieces of it, in the order in which they are asked for. */
+interface Slots {
+  take(): Promise<SharedArrayBuffer>
+  give(slot: SharedArrayBuffer): void
+}
+
+function slots(): Slots {
+  const free: SharedArrayBuffer[] = []
+  const waiting: ((slot: SharedArrayBuffer) => void)[] = []
+  let taken = 0
+  return {
+    take() {
+      if (taken === SLOTS) return new Promise((resolve) => waiting.push(resolve))
+      taken++
+      return Promise.resolve(free.pop() ?? new SharedArrayBuffer(SLOT_LENGTH))
+    },
+    give(slot) {
+      const next = waiting.shift()
+      if (next !== undefined) {
+        next(slot)
+        return
+      }
+      taken--
+      free.push(slot)
+    },
+  }
+}
+
+const shared: { thread?: CipherThread; slots?: Slots } = {}
 
 /**
- * Encrypts consecutive stretches of `plaintext` in the memory of `into`, which must be the whole of its buffer and
- * at least as long. `undefined` if it has to be done here; `into` is empty then, or as good as before.
+ * Encrypts stretches that fill `plaintext`, one behind the other, into `into`. Resolves with their tags; with
+ * `undefined` if it has to be done here, and what `into` holds then is of no use.
  */
 export async function encryptApart(
-  key: Uint8Array,
+  rawKey: Uint8Array,
   plaintext: Uint8Array,
   stretches: readonly GcmStretch[],
   into: Uint8Array,
-): Promise<{ readonly output: Uint8Array; readonly tags: readonly Uint8Array[] } | undefined> {
-  shared ??= cipherThread()
-  if (!shared.usable || !isNode() || !(into.buffer instanceof ArrayBuffer)) return undefined
-  into.set(plaintext)
+): Promise<readonly Uint8Array[] | undefined> {
+  const thread = (shared.thread ??= cipherThread(() => delete shared.slots))
+  const memory = (shared.slots ??= slots())
+  if (!thread.usable || !isNode() || stretches.some(({ length }) => length > SLOT_LENGTH)) return undefined
   // It crosses as a handle; its bytes are wiped when the last one is gone.
-  const answer = await shared.encrypt(createSecretKey(key), stretches, into.buffer)
-  return answer === undefined ? undefined : { output: new Uint8Array(answer.buffer), tags: answer.tags }
+  const key = createSecretKey(rawKey)
+  let end = 0
+  const tags = await Promise.all(
+    stretches.map(async ({ iv, length }) => {
+      const start = end
+      end += length
+      const slot = await memory.take()
+      try {
+        const bytes = new Uint8Array(slot, 0, length)
+        bytes.set(plaintext.subarray(start, start + length))
+        const tag = await thread.encrypt(key, iv, slot, length)
+        // What the thread did not get to is plaintext.
+        if (tag === undefined) bytes.fill(0)
+        else into.set(bytes, start)
+        return tag
+      } finally {
+        memory.give(slot)
+      }
+    }),
+  )
+  return tags.every((tag) => tag !== undefined) ? tags : undefined
 }
 
 /** Bun and Deno have node:worker_threads of their own making, on which nothing was measured. */

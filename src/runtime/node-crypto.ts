@@ -112,21 +112,16 @@ function aes(rawKey: Uint8Array): Aes {
     },
     async gcmEncryptApart(plaintext, stretches, into) {
       checkAlive()
-      const room = into.length
       const encrypted = await encryptApart(key, plaintext, stretches, into)
       if (encrypted !== undefined) return encrypted
-      checkAlive()
-      const output = into.length === room ? into : allocate(room)
-      const tags: Uint8Array[] = []
       let at = 0
-      for (const { iv, length } of stretches) {
+      return stretches.map(({ iv, length }) => {
         const cipher = encryptor(iv, NOTHING)
-        transformInto(output.subarray(at, at + length), cipher, plaintext.subarray(at, at + length))
-        cipher.final()
-        tags.push(plain(cipher.getAuthTag()))
+        transformInto(into.subarray(at, at + length), cipher, plaintext.subarray(at, at + length))
         at += length
-      }
-      return { output, tags }
+        cipher.final()
+        return plain(cipher.getAuthTag())
+      })
     },
     gcmDecrypt(iv, aad, sealed) {
       checkAlive()

@@ -18,10 +18,13 @@ export interface Aes {
   ctr(counter: Uint8Array, data: Uint8Array, into?: Uint8Array): MaybePromise<Uint8Array>
   /**
    * `gcmEncrypt` without AAD of stretches that fill `plaintext`, one behind the other, off the main thread, where the
-   * runtime has threads. `into` is the whole of its buffer, and at least as long; it is moved, and empty afterwards. What
-   * is returned holds the ciphertexts without their tags, and is as long as `into` was.
+   * runtime has threads. The ciphertexts are in `into`, as long as all of them; resolves with the tags, 16 bytes each.
    */
-  gcmEncryptApart?(plaintext: Uint8Array, stretches: readonly GcmStretch[], into: Uint8Array): Promise<GcmStretches>
+  gcmEncryptApart?(
+    plaintext: Uint8Array,
+    stretches: readonly GcmStretch[],
+    into: Uint8Array,
+  ): Promise<readonly Uint8Array[]>
   /** One GCM message in order, where the runtime has a streaming cipher. */
   gcmStream?(iv: Uint8Array, aad: Uint8Array): GcmStream
   /** The reverse: one GCM message in order. What `update` gives is unverified until `final` has answered. */
@@ -35,12 +38,6 @@ export interface GcmStretch {
   readonly iv: Uint8Array
   /** In bytes. */
   readonly length: number
-}
-
-export interface GcmStretches {
-  readonly output: Uint8Array
-  /** 16 bytes each. */
-  readonly tags: readonly Uint8Array[]
 }
 
 /** Encrypts one GCM message in order. */

@@ -72,10 +72,8 @@ describe('pieces that are sealed off the main thread', () => {
         for (const { item } of shuffled) {
           const { states } = item as unknown as { states: Uint8Array[] }
           if (item.apart) {
-            const into = new Uint8Array(item.plaintext.length + 16)
-            const sealed = await one.sealPieces!(item.start, item.own, item.plaintext, into)
-            found.set(sealed.output.subarray(0, item.plaintext.length), item.start)
-            assert.deepEqual(sealed.states, states)
+            const into = found.subarray(item.start, item.start + item.plaintext.length)
+            assert.deepEqual(await one.sealPieces!(item.start, item.own, item.plaintext, into), states)
           } else {
             let place = item.start
             for (const length of item.own) {
@@ -95,7 +93,7 @@ describe('pieces that are sealed off the main thread', () => {
   it('take their places: before, after and at the same time nothing else is sealed there', async () => {
     const one = await sealer(pattern(32), new Uint8Array(0))
     const bytes = pattern(96)
-    const room = (): Uint8Array => new Uint8Array(112)
+    const room = (): Uint8Array => new Uint8Array(96)
     await one.sealPiece(64, bytes.subarray(64, 80), false)
     await assert.rejects(one.sealPieces!(0, [32, 64], bytes, room()), code('ERR_S3CSE_CONFIG', /overlap/))
     const first = one.sealPieces!(0, [32, 32], bytes.subarray(0, 64), room())
@@ -121,7 +119,7 @@ describe('pieces that are sealed off the main thread', () => {
       ...aes,
       async gcmEncryptApart(...args) {
         const result = await aes.gcmEncryptApart!(...args)
-        tags.push(...result.tags)
+        tags.push(...result)
         if (wait) await gone
         return result
       },

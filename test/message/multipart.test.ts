@@ -110,22 +110,17 @@ describe('parts in any order', () => {
         assert.ok(Buffer.from(await parts.complete(4)).equals(kind.whole(join(bodies))), `${kind.name} ${chunk}`)
       }
     }
-    for (const [body, apart] of [
-      [bodies[0]!, true],
-      [bodies[3]!, false],
-    ] as const) {
+    for (const body of [bodies[0]!, bodies[3]!]) {
       const used = new Uint8Array(2_000_000).fill(255)
       const { m } = await partsOf(v3, { minPartBytes: 100_000 })
       const attempt = m.begin(1, body.length, 'bytes')
       await attempt.place()
       const sealed = await attempt.sealBytes(body, () => used)
-      // The same memory: as another buffer if it has been to another thread.
-      assert.equal(sealed.buffer.byteLength, 2_000_000)
-      assert.equal(used.length, apart ? 0 : 2_000_000)
+      assert.ok(sealed.buffer === used.buffer)
       assert.ok(Buffer.from(sealed).equals(v3.whole(body).subarray(0, -16)))
-      if (apart) continue
-      // What a tag would be computed from does not stay behind the ciphertext.
-      assert.deepEqual(used.subarray(sealed.length, sealed.length + 16), new Uint8Array(16))
+      // What a tag would be computed from does not stay behind the ciphertext: it is wiped, or was never there.
+      const behind = used.subarray(sealed.length, sealed.length + 16)
+      assert.ok(behind.every((byte) => byte === behind[0]))
     }
   })
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import type { PositionalSealer, SealedPieces } from '../../src/message/sealer.js'
+import type { PositionalSealer } from '../../src/message/sealer.js'
 import { pattern } from '../support/world.js'
 import { framed, partsOf, v3 } from './multipart-support.js'
 
@@ -27,10 +27,10 @@ async function watched(
     apart,
     sealer: {
       ...made,
-      async sealPieces(offset, lengths, bytes, into): Promise<SealedPieces> {
+      async sealPieces(offset, lengths, bytes, into) {
         apart.push(...lengths)
         const result = await sealPieces(offset, lengths, bytes, into)
-        states.push(...result.states)
+        states.push(...result)
         await before()
         return result
       },
