@@ -13,13 +13,13 @@ import type { EncryptionOptions, Settings } from './options.js'
 import { putObject } from './put-object.js'
 import { configOf, isPresigning, replacesBodies, signalOf } from './sdk.js'
 import type { Args, CommandContext, Input, Next, Result } from './sdk.js'
-import { unsignedPayloadMiddleware } from './unsigned-payload.js'
+import { payloadHashMiddleware } from './payload-hash.js'
 import { uploadPart } from './upload-part.js'
 import { uploadStreamsMiddleware } from './upload-streams.js'
 
 const ENCRYPTION = 's3CseEncryption'
 const UPLOAD_STREAMS = 's3CseUploadStreams'
-const UNSIGNED_PAYLOAD = 's3CseUnsignedPayload'
+const PAYLOAD_HASH = 's3CsePayloadHash'
 
 type Stack = MiddlewareStack<ServiceInputTypes, ServiceOutputTypes>
 
@@ -91,9 +91,8 @@ function install(client: S3Client, settings: Settings): void {
     step: 'finalizeRequest',
     priority: 'low',
   })
-  if (settings.unsignedPayload) {
-    client.middlewareStack.add(unsignedPayloadMiddleware as never, { name: UNSIGNED_PAYLOAD, step: 'build' })
-  }
+  const payloadHash = payloadHashMiddleware(settings.unsignedPayload)
+  client.middlewareStack.add(payloadHash as never, { name: PAYLOAD_HASH, step: 'build' })
 }
 
 /** With `cacheMiddleware: true` a client keeps the handlers it has resolved: they would go on sending plaintext. */
@@ -136,7 +135,7 @@ export function removeEncryption(client: S3Client): void {
   checkClient(client)
   client.middlewareStack.remove(ENCRYPTION)
   client.middlewareStack.remove(UPLOAD_STREAMS)
-  client.middlewareStack.remove(UNSIGNED_PAYLOAD)
+  client.middlewareStack.remove(PAYLOAD_HASH)
   forgetClient(client)
   forgetHandlers(client)
 }

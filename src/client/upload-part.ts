@@ -14,6 +14,7 @@ import type { PartPlaintext } from './part-plaintext.js'
 import { hasSaveUpload, objectName, partSizeOf } from './request-options.js'
 import { abortError, throwIfAborted, untilAborted } from './sdk.js'
 import type { CommandContext, Input, Result } from './sdk.js'
+import { rememberPayloadHash } from './payload-hash.js'
 import { rememberReceipt } from './upload-receipt.js'
 import { watchUpload } from './upload-streams.js'
 import type { ActiveUpload, StoredPart } from './uploads.js'
@@ -55,6 +56,7 @@ async function sealPart(
   upload: ActiveUpload,
   checksums: CallerChecksums | undefined,
   crc: PlaintextCrc | undefined,
+  wantsHash: boolean,
 ): Promise<SealedPart> {
   const observe = (chunk: Uint8Array): void => {
     checksums?.update(chunk)
@@ -63,7 +65,10 @@ async function sealPart(
   if ('bytes' in plaintext) {
     observe(plaintext.bytes)
     await checksums?.verify()
-    const body = await attempt.sealBytes(plaintext.bytes, (length) => upload.buffers.take(length))
+    let sha256: Uint8Array | undefined
+    const hashed = wantsHash ? (found: Uint8Array): void => void (sha256 = found) : undefined
+    const body = await attempt.sealBytes(plaintext.bytes, (length) => upload.buffers.take(length), hashed)
+    if (sha256 !== undefined) rememberPayloadHash(body, sha256)
     attempt.end()
     return {
       body,
@@ -119,8 +124,10 @@ export async function uploadPart(c: CommandContext, settings: Settings): Promise
     attempt = upload.multipart.begin(number, length, 'bytes' in plaintext ? 'bytes' : 'stream')
     const sealedLength = await attempt.place(signal)
     throwIfAborted(signal)
-    const body = await untilAborted(sealPart(plaintext, attempt, upload, checksums, crc), signal, (late) =>
-      late.cancel(abortError(signal as AbortSignal)),
+    const body = await untilAborted(
+      sealPart(plaintext, attempt, upload, checksums, crc, !settings.unsignedPayload),
+      signal,
+      (late) => late.cancel(abortError(signal as AbortSignal)),
     )
 
     const encrypted: Record<string | symbol, unknown> = { ...input, Body: body.body, ContentLength: sealedLength }

@@ -104,9 +104,9 @@ export async function gcmSealer(
     ...(sealPieces === undefined
       ? {}
       : {
-          async sealPieces(offset, lengths, plaintext, into) {
+          async sealPieces(offset, lengths, plaintext, into, hash) {
             use('pieces')
-            return sealPieces(offset, lengths, plaintext, into)
+            return sealPieces(offset, lengths, plaintext, into, hash)
           },
         }),
     async sealAgain(offset, plaintext, last, into) {
@@ -150,15 +150,15 @@ function anyOrder(options: PositionalGcmOptions): Pieces {
       ...(sealApart === undefined
         ? {}
         : {
-            async sealPieces(offset, lengths, plaintext, into) {
-              const states = await sealApart(offset, lengths, plaintext, into)
+            async sealPieces(offset, lengths, plaintext, into, hash) {
+              const sealed = await sealApart(offset, lengths, plaintext, into, hash)
               let at = offset
-              for (const [i, state] of states.entries()) {
+              for (const [i, state] of sealed.states.entries()) {
                 const length = lengths[i] as number
                 await message.join(at, length, state)
                 at += length
               }
-              return states
+              return sealed
             },
           }),
       async sealAgain(offset, plaintext, _last, into) {

@@ -23,19 +23,26 @@ export interface SealedPiece {
   readonly state: Uint8Array
 }
 
+export interface SealedPieces {
+  readonly states: readonly Uint8Array[]
+  /** Of all ciphertexts together, where it was wanted and was no trouble. */
+  readonly sha256: Uint8Array | undefined
+}
+
 export interface GcmPieces {
   /** `into` has room for the piece and 16 bytes more. */
   seal(offset: number, plaintext: Uint8Array, into?: Uint8Array): Promise<SealedPiece>
   /**
    * The same for pieces that fill `plaintext`, off the main thread: where the runtime can, in one pass, and if each of
-   * them begins with a block. The ciphertexts are in `into`, as long as all of them; resolves with the states.
+   * them begins with a block. The ciphertexts are in `into`, as long as all of them.
    */
   readonly sealApart?: (
     offset: number,
     lengths: readonly number[],
     plaintext: Uint8Array,
     into: Uint8Array,
-  ) => Promise<readonly Uint8Array[]>
+    hash: boolean,
+  ) => Promise<SealedPieces>
   /** CTR, in either direction; in `into`, which has room for it, where the piece begins with a block. */
   crypt(offset: number, data: Uint8Array, into?: Uint8Array): Promise<Uint8Array>
   /** GHASH of `data`, taken as AAD with no plaintext, and with the length block that `data` has as ciphertext. */
@@ -123,7 +130,8 @@ export function gcmPieces({ aes, iv, way, secrets, checkAlive }: GcmPiecesOption
     lengths: readonly number[],
     plaintext: Uint8Array,
     into: Uint8Array,
-  ): Promise<readonly Uint8Array[]> => {
+    hash: boolean,
+  ): Promise<SealedPieces> => {
     const { hInverse } = await secrets()
     let at = offset
     const starts = lengths.map((length) => {
@@ -134,20 +142,24 @@ export function gcmPieces({ aes, iv, way, secrets, checkAlive }: GcmPiecesOption
     })
     const masks = await Promise.all(starts.map(async (start) => fromBytes(await aes.block(start))))
     const stretches = lengths.map((length, i) => ({ iv: ivFor(fromBytes(starts[i] as Uint8Array), hInverse), length }))
-    const tags = await encrypt(plaintext, stretches, into)
+    const { tags, sha256 } = await encrypt(plaintext, stretches, into, hash)
     checkAlive()
-    return tags.map((tag, i) => {
+    const states = tags.map((tag, i) => {
       const state = toBytes(unmask(fromBytes(tag), masks[i] as Element, hInverse))
       tag.fill(0)
       return state
     })
+    return { states, sha256 }
   }
 
   return {
     seal: way === 'one-pass' ? sealInOnePass : sealInTwoPasses,
     ...(apart === undefined
       ? {}
-      : { sealApart: (offset, lengths, plaintext, into) => sealApart(apart, offset, lengths, plaintext, into) }),
+      : {
+          sealApart: (offset, lengths, plaintext, into, hash) =>
+            sealApart(apart, offset, lengths, plaintext, into, hash),
+        }),
     async crypt(offset, data, into) {
       const lead = offset % 16
       return (await cryptWithLead(offset, lead, data, into)).subarray(lead)

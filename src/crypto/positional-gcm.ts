@@ -127,9 +127,9 @@ export function positionalGcm(options: PositionalGcmOptions): PositionalGcm {
     ...(sealApart === undefined
       ? {}
       : {
-          async sealApart(offset, lengths, plaintext, into) {
+          async sealApart(offset, lengths, plaintext, into, hash) {
             claim(offset, plaintext.length)
-            return sealApart(offset, lengths, plaintext, into)
+            return sealApart(offset, lengths, plaintext, into, hash)
           },
         }),
     async sealAgain(offset, plaintext, into) {

@@ -49,8 +49,15 @@ export interface PartAttempt {
   readonly number: number
   /** Waits until it is known where the part begins. Then its stored bytes have this length, trailer included. */
   place(signal?: AbortSignal): Promise<number>
-  /** The whole part. `buffer` is used for the result if it is long enough (16 bytes more than the part). */
-  sealBytes(plaintext: Uint8Array, buffer?: (length: number) => Uint8Array): Promise<Uint8Array>
+  /**
+   * The whole part. `buffer` is used for the result if it is long enough (16 bytes more than the part). `hashed` gets the
+   * SHA-256 of the result before that resolves, where it comes for nothing.
+   */
+  sealBytes(
+    plaintext: Uint8Array,
+    buffer?: (length: number) => Uint8Array,
+    hashed?: (sha256: Uint8Array) => void,
+  ): Promise<Uint8Array>
   /** The part as it is read. Ends with ERR_S3CSE_BODY_LENGTH before its last bytes if the source is not as long as announced. */
   sealStream(plaintext: ByteSource, observe: (chunk: Uint8Array) => void, finish: () => Promise<void>): ByteSource
   end(): void

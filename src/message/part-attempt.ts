@@ -183,9 +183,9 @@ export function partAttempt(context: AttemptContext, part: Part, kind: PartKind)
       return slice.end - slice.start
     })
     const { sealPieces } = sealer
-    return async (plaintext, into) => {
+    return async (plaintext, into, hash) => {
       context.alive()
-      const states = await sealPieces(start, lengths, plaintext, into)
+      const { states, sha256 } = await sealPieces(start, lengths, plaintext, into, hash)
       try {
         context.alive()
       } catch (error) {
@@ -193,6 +193,7 @@ export function partAttempt(context: AttemptContext, part: Part, kind: PartKind)
         throw error
       }
       part.states.push(...states)
+      return sha256
     }
   }
   function sealing(): PartSealing {
@@ -233,8 +234,8 @@ export function partAttempt(context: AttemptContext, part: Part, kind: PartKind)
       if (extent.last) await placeLast(length, signal)
       return length + (withTrailer ? sealer.trailerLength : 0)
     },
-    async sealBytes(plaintext, buffer) {
-      working = sealPartBytes({ ...sealing(), plaintext, buffer })
+    async sealBytes(plaintext, buffer, hashed) {
+      working = sealPartBytes({ ...sealing(), plaintext, buffer, hashed })
       try {
         const body = await working
         if (keep) part.kept = Uint8Array.from(body)

@@ -17,8 +17,12 @@ export interface PartSealing {
   readonly extent: PartExtent
   /** The end of the part before, as far as it belongs to this one. */
   readonly lead: Uint8Array
-  /** All slices at once, off the main thread, in `into`, as long as all of them. Absent where that cannot be. */
-  readonly all: ((plaintext: Uint8Array, into: Uint8Array) => Promise<void>) | undefined
+  /**
+   * All slices at once, off the main thread, in `into`, as long as all of them; resolves with their SHA-256 if that is
+   * wanted. Absent where that cannot be.
+   */
+  readonly all:
+    ((plaintext: Uint8Array, into: Uint8Array, hash: boolean) => Promise<Uint8Array | undefined>) | undefined
   /** Seals a slice, or seals it again and compares. */
   slice(index: number, plaintext: Uint8Array, into: Uint8Array | undefined): Promise<Uint8Array>
   /** Puts on record what was sealed so far. */
@@ -35,10 +39,12 @@ export async function sealPartBytes({
   lead,
   plaintext: body,
   buffer,
+  hashed,
   ...sealing
 }: PartSealing & {
   readonly plaintext: Uint8Array
   readonly buffer: ((length: number) => Uint8Array) | undefined
+  readonly hashed: ((sha256: Uint8Array) => void) | undefined
 }): Promise<Uint8Array> {
   const plaintext = lead.length === 0 ? body : concat([lead, body], lead.length + body.length)
   const length = sealedPartLength(sealer, extent)
@@ -51,8 +57,9 @@ export async function sealPartBytes({
     at = sealer.header.length
   }
   const sealable = plaintext.subarray(0, extent.end - extent.start)
+  let sha256: Uint8Array | undefined
   if (sealing.all !== undefined) {
-    await sealing.all(sealable, output.subarray(at, at + sealable.length))
+    sha256 = await sealing.all(sealable, output.subarray(at, at + sealable.length), hashed !== undefined && at === 0)
     at += sealable.length
   } else {
     for (let index = 0; index < sliceCount(sealer, extent); index++) {
@@ -66,6 +73,7 @@ export async function sealPartBytes({
   await sealing.record()
   const trailer = await sealing.trailer()
   output.set(trailer, at)
+  if (sha256 !== undefined && trailer.length === 0) hashed?.(sha256)
   return output.subarray(0, at + trailer.length)
 }
 

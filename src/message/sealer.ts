@@ -34,6 +34,14 @@ export interface SealedPiece {
   readonly state: Uint8Array
 }
 
+/** Pieces that follow each other. */
+export interface SealedPieces {
+  /** One for each of them: see `SealedPiece`. */
+  readonly states: readonly Uint8Array[]
+  /** Of all of them together, as they are stored, where it was wanted and was no trouble. */
+  readonly sha256: Uint8Array | undefined
+}
+
 /** Pieces in any order, from several processes, and again: what multipart uploads need. */
 export interface PositionalSealer extends Sealer {
   readonly ordered: false
@@ -45,14 +53,15 @@ export interface PositionalSealer extends Sealer {
   /**
    * `sealPiece` for pieces that fill `plaintext`, off the main thread, where that is possible: absent otherwise. All but
    * the last have a length that is a multiple of 16 bytes, and so is `offset`. They are in `into`, as long as all of
-   * them; resolves with their states.
+   * them. `hash`: their SHA-256 is wanted as well.
    */
   readonly sealPieces?: (
     offset: number,
     lengths: readonly number[],
     plaintext: Uint8Array,
     into: Uint8Array,
-  ) => Promise<readonly Uint8Array[]>
+    hash: boolean,
+  ) => Promise<SealedPieces>
   /**
    * Seals a piece and takes nothing into the message, whether its place is taken or not, also after the trailer. The
    * result may leave the process only if its state is equal to the one of the piece that was taken.

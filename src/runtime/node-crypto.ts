@@ -110,18 +110,19 @@ function aes(rawKey: Uint8Array): Aes {
       output.set(cipher.getAuthTag(), plaintext.length)
       return output
     },
-    async gcmEncryptApart(plaintext, stretches, into) {
+    async gcmEncryptApart(plaintext, stretches, into, hash) {
       checkAlive()
-      const encrypted = await encryptApart(key, plaintext, stretches, into)
+      const encrypted = await encryptApart(key, plaintext, stretches, into, hash)
       if (encrypted !== undefined) return encrypted
       let at = 0
-      return stretches.map(({ iv, length }) => {
+      const tags = stretches.map(({ iv, length }) => {
         const cipher = encryptor(iv, NOTHING)
         transformInto(into.subarray(at, at + length), cipher, plaintext.subarray(at, at + length))
         at += length
         cipher.final()
         return plain(cipher.getAuthTag())
       })
+      return { tags, sha256: undefined }
     },
     gcmDecrypt(iv, aad, sealed) {
       checkAlive()

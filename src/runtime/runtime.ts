@@ -18,13 +18,14 @@ export interface Aes {
   ctr(counter: Uint8Array, data: Uint8Array, into?: Uint8Array): MaybePromise<Uint8Array>
   /**
    * `gcmEncrypt` without AAD of stretches that fill `plaintext`, one behind the other, off the main thread, where the
-   * runtime has threads. The ciphertexts are in `into`, as long as all of them; resolves with the tags, 16 bytes each.
+   * runtime has threads. The ciphertexts are in `into`, as long as all of them. `hash`: their SHA-256 is wanted as well.
    */
   gcmEncryptApart?(
     plaintext: Uint8Array,
     stretches: readonly GcmStretch[],
     into: Uint8Array,
-  ): Promise<readonly Uint8Array[]>
+    hash: boolean,
+  ): Promise<GcmStretches>
   /** One GCM message in order, where the runtime has a streaming cipher. */
   gcmStream?(iv: Uint8Array, aad: Uint8Array): GcmStream
   /** The reverse: one GCM message in order. What `update` gives is unverified until `final` has answered. */
@@ -38,6 +39,13 @@ export interface GcmStretch {
   readonly iv: Uint8Array
   /** In bytes. */
   readonly length: number
+}
+
+export interface GcmStretches {
+  /** 16 bytes each. */
+  readonly tags: readonly Uint8Array[]
+  /** Of all ciphertexts together, where it was wanted and was no trouble. */
+  readonly sha256: Uint8Array | undefined
 }
 
 /** Encrypts one GCM message in order. */

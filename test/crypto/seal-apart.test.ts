@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { gcmSealer } from '../../src/crypto/gcm-message.js'
@@ -73,7 +74,9 @@ describe('pieces that are sealed off the main thread', () => {
           const { states } = item as unknown as { states: Uint8Array[] }
           if (item.apart) {
             const into = found.subarray(item.start, item.start + item.plaintext.length)
-            assert.deepEqual(await one.sealPieces!(item.start, item.own, item.plaintext, into), states)
+            const sealed = await one.sealPieces!(item.start, item.own, item.plaintext, into, true)
+            assert.deepEqual(sealed.states, states)
+            assert.deepEqual(Buffer.from(sealed.sha256!), createHash('sha256').update(into).digest())
           } else {
             let place = item.start
             for (const length of item.own) {
@@ -95,19 +98,22 @@ describe('pieces that are sealed off the main thread', () => {
     const bytes = pattern(96)
     const room = (): Uint8Array => new Uint8Array(96)
     await one.sealPiece(64, bytes.subarray(64, 80), false)
-    await assert.rejects(one.sealPieces!(0, [32, 64], bytes, room()), code('ERR_S3CSE_CONFIG', /overlap/))
-    const first = one.sealPieces!(0, [32, 32], bytes.subarray(0, 64), room())
+    await assert.rejects(one.sealPieces!(0, [32, 64], bytes, room(), false), code('ERR_S3CSE_CONFIG', /overlap/))
+    const first = one.sealPieces!(0, [32, 32], bytes.subarray(0, 64), room(), false)
     await assert.rejects(one.sealPiece(48, bytes.subarray(48, 64), false), code('ERR_S3CSE_CONFIG', /overlap/))
     await first
-    await assert.rejects(one.sealPieces!(32, [16], bytes.subarray(32, 48), room()), code('ERR_S3CSE_CONFIG', /overlap/))
+    await assert.rejects(
+      one.sealPieces!(32, [16], bytes.subarray(32, 48), room(), false),
+      code('ERR_S3CSE_CONFIG', /overlap/),
+    )
     await one.trailer(80)
-    await assert.rejects(one.sealPieces!(80, [16], bytes.subarray(80), room()), code('ERR_S3CSE_CONFIG', /tag/))
+    await assert.rejects(one.sealPieces!(80, [16], bytes.subarray(80), room(), false), code('ERR_S3CSE_CONFIG', /tag/))
   })
 
   it('begin with a block', async () => {
     const one = await sealer(pattern(32), new Uint8Array(0))
-    await assert.rejects(one.sealPieces!(0, [17, 16], pattern(33), new Uint8Array(49)), code('ERR_S3CSE_CONFIG'))
-    await assert.rejects(one.sealPieces!(40, [16], pattern(16), new Uint8Array(32)), code('ERR_S3CSE_CONFIG'))
+    await assert.rejects(one.sealPieces!(0, [17, 16], pattern(33), new Uint8Array(49), false), code('ERR_S3CSE_CONFIG'))
+    await assert.rejects(one.sealPieces!(40, [16], pattern(16), new Uint8Array(32), false), code('ERR_S3CSE_CONFIG'))
   })
 
   it('leave no tag behind, and nothing of them comes after the end', async () => {
@@ -119,15 +125,15 @@ describe('pieces that are sealed off the main thread', () => {
       ...aes,
       async gcmEncryptApart(...args) {
         const result = await aes.gcmEncryptApart!(...args)
-        tags.push(...result)
+        tags.push(...result.tags)
         if (wait) await gone
         return result
       },
     }))
-    await one.sealPieces!(0, [32, 16], pattern(48), new Uint8Array(64))
+    await one.sealPieces!(0, [32, 16], pattern(48), new Uint8Array(64), false)
     assert.deepEqual(tags, [new Uint8Array(16), new Uint8Array(16)])
     wait = true
-    const late = one.sealPieces!(48, [32], pattern(32), new Uint8Array(64))
+    const late = one.sealPieces!(48, [32], pattern(32), new Uint8Array(64), false)
     one.destroy()
     going()
     await assert.rejects(late, code('ERR_S3CSE_CONFIG'))

@@ -27,10 +27,10 @@ async function watched(
     apart,
     sealer: {
       ...made,
-      async sealPieces(offset, lengths, bytes, into) {
+      async sealPieces(offset, lengths, bytes, into, hash) {
         apart.push(...lengths)
-        const result = await sealPieces(offset, lengths, bytes, into)
-        states.push(...result)
+        const result = await sealPieces(offset, lengths, bytes, into, hash)
+        states.push(...result.states)
         await before()
         return result
       },

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createSecretKey } from 'node:crypto'
+import { createHash, createSecretKey } from 'node:crypto'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { Worker } from 'node:worker_threads'
@@ -25,13 +25,19 @@ process.on('worker', (worker) => {
 })
 
 /** What the thread gives, in the form that the one-shot cipher has. */
-async function apart(rawKey: Uint8Array, plaintext: Uint8Array, lengths: readonly number[]): Promise<Uint8Array[]> {
+async function apart(
+  rawKey: Uint8Array,
+  plaintext: Uint8Array,
+  lengths: readonly number[],
+  hash = false,
+): Promise<Uint8Array[]> {
   const aes = await runtime.aes(rawKey)
   const stretches = lengths.map((length, i) => ({ iv: ivs[i % ivs.length] as Uint8Array, length }))
   // What stands around it is not touched.
   const around = new Uint8Array(plaintext.length + 32).fill(0xee)
   const output = around.subarray(16, -16)
-  const tags = await aes.gcmEncryptApart!(plaintext, stretches, output)
+  const { tags, sha256 } = await aes.gcmEncryptApart!(plaintext, stretches, output, hash)
+  assert.deepEqual(sha256 && Buffer.from(sha256), hash ? createHash('sha256').update(output).digest() : undefined)
   for (const edge of [around.subarray(0, 16), around.subarray(-16)]) assert.ok(edge.every((byte) => byte === 0xee))
   let at = 0
   return lengths.map((length, i) => {
@@ -59,7 +65,7 @@ describe('encryption in another thread', () => {
         const plaintext = pattern(lengths.reduce<number>((sum, length) => sum + length, 0))
         const rawKey = pattern(keyLength)
         assert.deepEqual(
-          (await apart(rawKey, plaintext, lengths)).map((one) => Buffer.from(one)),
+          (await apart(rawKey, plaintext, lengths, lengths.length % 2 === 0)).map((one) => Buffer.from(one)),
           expected(rawKey, plaintext, lengths).map((one) => Buffer.from(one)),
         )
       }),
@@ -74,7 +80,9 @@ describe('encryption in another thread', () => {
 
   it('does several things at a time, each with its own key', async () => {
     const results = await Promise.all(
-      Array.from({ length: 12 }, (_, i) => apart(pattern(32 - 8 * (i % 3)), pattern(100_000 + i), [65536, 34464 + i])),
+      Array.from({ length: 12 }, (_, i) =>
+        apart(pattern(32 - 8 * (i % 3)), pattern(100_000 + i), [65536, 34464 + i], i % 2 === 0),
+      ),
     )
     for (const [i, result] of results.entries()) {
       const plaintext = pattern(100_000 + i)
@@ -96,7 +104,8 @@ describe('encryption in another thread', () => {
         started++
         return start()
       })
-      const work = (): Promise<unknown> => thread.encrypt(createSecretKey(key), ivs[0]!, new SharedArrayBuffer(64), 48)
+      const work = (): Promise<unknown> =>
+        thread.encrypt(createSecretKey(key), { iv: ivs[0]!, memory: new SharedArrayBuffer(64), length: 48 })
       assert.deepEqual(await Promise.all([work(), work()]), [undefined, undefined])
       assert.equal(thread.usable, false)
       assert.equal(started, 1)
@@ -107,7 +116,10 @@ describe('encryption in another thread', () => {
     const thread = cipherThread(nothing, () => {
       throw new Error('ERR_ACCESS_DENIED')
     })
-    assert.equal(await thread.encrypt(createSecretKey(key), ivs[0]!, new SharedArrayBuffer(8), 8), undefined)
+    assert.equal(
+      await thread.encrypt(createSecretKey(key), { iv: ivs[0]!, memory: new SharedArrayBuffer(8), length: 8 }),
+      undefined,
+    )
     assert.equal(thread.usable, false)
   })
 
@@ -121,7 +133,8 @@ describe('encryption in another thread', () => {
       workers.push(worker)
       return worker
     })
-    const work = (): Promise<unknown> => thread.encrypt(createSecretKey(key), ivs[0]!, new SharedArrayBuffer(8), 8)
+    const work = (): Promise<unknown> =>
+      thread.encrypt(createSecretKey(key), { iv: ivs[0]!, memory: new SharedArrayBuffer(8), length: 8 })
     await work()
     t.mock.timers.tick(4000)
     await work()
