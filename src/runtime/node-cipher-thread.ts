@@ -15,7 +15,7 @@ const IDLE_TIME = 5000
 const SLOT_LENGTH = 1024 * 1024
 
 /** Stretches that are on their way at a time: the thread has the next one when it is done with one. More are faster, and leave more garbage. */
-const SLOTS = 2
+const SLOTS = 4
 
 /** It holds next to nothing: room for more would be filled before it is collected. MiB. */
 const RESOURCE_LIMITS = { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 }
@@ -199,6 +199,8 @@ export async function encryptApart(
   if (!thread.usable || !isNode() || stretches.some(({ length }) => length > SLOT_LENGTH)) return undefined
   // It crosses as a handle; its bytes are wiped when the last one is gone.
   const key = createSecretKey(rawKey)
+  // At once, before the caller can change it.
+  into.set(plaintext)
   const job = hash ? ++jobs : undefined
   let end = 0
   const answers = await Promise.all(
@@ -209,7 +211,7 @@ export async function encryptApart(
       const slot = await memory.take()
       try {
         const bytes = new Uint8Array(slot, 0, length)
-        bytes.set(plaintext.subarray(start, start + length))
+        bytes.set(into.subarray(start, start + length))
         const answer = await thread.encrypt(key, { iv, memory: slot, length, job, last })
         // What the thread did not get to is plaintext.
         if (answer === undefined) bytes.fill(0)
