@@ -185,7 +185,11 @@ export function partAttempt(context: AttemptContext, part: Part, kind: PartKind)
     const { sealPieces } = sealer
     return async (plaintext, into, hash) => {
       context.alive()
-      const { states, sha256 } = await sealPieces(start, lengths, plaintext, into, hash)
+      const { states, sha256 } = await sealPieces(start, lengths, plaintext, into, hash).catch((error: unknown) => {
+        // It may be over because the upload is.
+        context.alive()
+        throw error
+      })
       try {
         context.alive()
       } catch (error) {

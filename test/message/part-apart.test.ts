@@ -103,4 +103,19 @@ describe('sealing off the main thread', () => {
     await again
     assert.equal(Buffer.compare(await parts.complete(1), v3.whole(body)), 0)
   })
+
+  it('says that the upload is over, whoever notices first', async () => {
+    const made = await v3.sealer()
+    const over = new Error('over')
+    const { sealPieces } = made
+    const parts = await partsOf({
+      ...made,
+      sealPieces(...given) {
+        const sealing = sealPieces!(...given)
+        parts.m.destroy(over)
+        return sealing
+      },
+    })
+    await assert.rejects(parts.send(1, plaintext.subarray(0, 2 * MIB)), over)
+  })
 })
