@@ -57,6 +57,7 @@ if (encrypted) {
   addEncryption(client, {
     keyring: aesKeyring({ wrappingKey: Buffer.from(task.wrappingKey, 'base64') }),
     delayedAuthentication: operation === 'get-delayed',
+    unsignedPayload: operation === 'upload-unsigned',
     spool: { directory: task.directory },
   })
 }

@@ -7,10 +7,10 @@ import { CseError } from '../errors.js'
 import type { Spool } from './runtime.js'
 
 /**
- * Bytes of one write. Linux takes memory for its cache in pieces as large as the write, and large ones cost it more than
- * the copy: at 1 MiB up to three times the CPU time of this.
+ * Bytes of one write: a whole slice. Linux takes memory for its cache in pieces as large as the write. What that costs
+ * depends on the memory it finds, from run to run more than on this; of 64 KiB to 1 MiB this cost least, side by side.
  */
-const WRITE_LENGTH = 256 * 1024
+const WRITE_LENGTH = 1024 * 1024
 
 function spoolError(what: string, cause: unknown): CseError {
   return new CseError(
