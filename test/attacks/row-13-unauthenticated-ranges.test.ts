@@ -6,7 +6,7 @@ import { encryptionInfo } from '../../src/index.js'
 import type { EncryptionOptions } from '../../src/index.js'
 import { code } from '../support/errors.js'
 import { Bucket, get, pattern, put, world } from '../support/world.js'
-import { framed, FRAMED_METADATA, framedRangeFormat } from '../message/framed-range-format.js'
+import { framed, FRAMED_METADATA, framedFormat } from '../message/framed-format.js'
 import { FRAME, HEADER } from '../message/framed.js'
 import { assertRefused, outcomeOf, versions, verifiedModes } from './support.js'
 
@@ -79,7 +79,7 @@ describe('one flipped bit, and a range around it', () => {
 
   it('with segments: what stands before the segment, and an error, with no option', async () => {
     const sealedFrame = FRAME + 16
-    const reader = w.client({ format: framedRangeFormat(), rangeReads: 'unauthenticated' })
+    const reader = w.client({ format: framedFormat(), rangeReads: 'unauthenticated' })
     for (const [frame, before] of [
       [1000, 0],
       [1050, 1_050_000 - start],

@@ -3,7 +3,7 @@ import { beforeEach, describe, it } from 'node:test'
 
 import { encryptionInfo } from '../../src/index.js'
 import type { EncryptionOptions } from '../../src/index.js'
-import { framed, FRAMED_METADATA, framedRangeFormat } from '../message/framed-range-format.js'
+import { framed, FRAMED_METADATA, framedFormat } from '../message/framed-format.js'
 import { FRAME, framedOpener, framedRangeOpener, HEADER } from '../message/framed.js'
 import { code } from '../support/errors.js'
 import { Bucket, bodyOf, get, pattern, world } from '../support/world.js'
@@ -14,7 +14,7 @@ const plaintext = pattern(LENGTH)
 const SEALED_FRAME = FRAME + 16
 const twoSockets = { requestHandler: { httpAgent: { maxSockets: 2 }, socketAcquisitionWarningTimeout: 60_000 } }
 const client = (options: Partial<EncryptionOptions> = {}) =>
-  w.client({ format: framedRangeFormat(), ...options }, twoSockets)
+  w.client({ format: framedFormat(), ...options }, twoSockets)
 const bounded = { timeout: 60_000 }
 
 const ranges = (): (string | undefined)[] => w.s3.requests.map(({ headers }) => headers.range)
@@ -69,7 +69,7 @@ describe('ranges of a format that authenticates segments', bounded, () => {
   it('hold one socket, also while they ask again', async () => {
     const single = { requestHandler: { httpAgent: { maxSockets: 1 }, socketAcquisitionWarningTimeout: 60_000 } }
     await w.s3.put(Bucket, 'long', { body: framed(pattern(8_000_000)), metadata: FRAMED_METADATA })
-    const reader = w.client({ format: framedRangeFormat() }, single)
+    const reader = w.client({ format: framedFormat() }, single)
     for (let i = 0; i < 3; i++) {
       const { Body } = await get(reader, 'long', { Range: 'bytes=100500-7900499' })
       assert.equal((await Body!.transformToByteArray()).length, 7_800_000)
@@ -147,7 +147,7 @@ describe('ranges of a format that authenticates segments', bounded, () => {
 
 describe('what an opener cannot do is not done', bounded, () => {
   it('a range without authentication stays refused, whatever the format has said', async () => {
-    const whole = framedRangeFormat({}, () => ({ ...framedRangeOpener(), authentication: 'whole' }))
+    const whole = framedFormat({}, () => ({ ...framedRangeOpener(), authentication: 'whole' }))
     for (let i = 0; i < 5; i++) {
       for (const rangeReads of ['reject', 'whole-object'] as const) {
         const reading = get(client({ format: whole, rangeReads }), 'framed', { Range: 'bytes=0-9' })
@@ -157,7 +157,7 @@ describe('what an opener cannot do is not done', bounded, () => {
   })
 
   it('a format that says nothing of ranges is not asked for them', async () => {
-    const silent = framedRangeFormat({ authenticatedRanges: false })
+    const silent = framedFormat({ authenticatedRanges: false })
     await assert.rejects(
       get(client({ format: silent }), 'framed', { Range: 'bytes=0-9' }),
       code('ERR_S3CSE_RANGE_REFUSED'),
@@ -170,7 +170,7 @@ describe('what an opener cannot do is not done', bounded, () => {
   })
 
   it('a length that only the key can tell is asked of the opener, and a range of an unknown one is refused', async () => {
-    const late = framedRangeFormat()
+    const late = framedFormat()
     const format = {
       ...late,
       recognise: (...args: Parameters<typeof late.recognise>) => {
@@ -183,7 +183,7 @@ describe('what an opener cannot do is not done', bounded, () => {
     assert.equal(ContentRange, `bytes 200490-200499/${LENGTH}`)
     await assert.rejects(read({ format }, `bytes=${LENGTH}-`), { name: 'InvalidRange' })
 
-    const never = framedRangeFormat({}, () => ({ ...framedOpener(), plaintextLength: () => undefined }))
+    const never = framedFormat({}, () => ({ ...framedOpener(), plaintextLength: () => undefined }))
     for (const rangeReads of ['unauthenticated', 'whole-object'] as const) {
       for (let i = 0; i < 5; i++) {
         const reading = get(client({ format: never, rangeReads }), 'framed', { Range: 'bytes=0-9' })
