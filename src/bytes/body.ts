@@ -47,6 +47,15 @@ export function concat(chunks: readonly Uint8Array[], length: number): Uint8Arra
   return all
 }
 
+/** All pieces, one after the other. Where only one is not empty, that one itself. */
+export function joined(...pieces: readonly Uint8Array[]): Uint8Array {
+  const kept = pieces.filter((piece) => piece.length > 0)
+  return concat(
+    kept,
+    kept.reduce((sum, piece) => sum + piece.length, 0),
+  )
+}
+
 /** Reads a source to its end into memory. Above `limit` bytes the source is cancelled and `tooLarge` thrown. */
 export async function collect(source: ByteSource, limit: number, tooLarge: () => CseError): Promise<Uint8Array> {
   const gathered = gatherer()

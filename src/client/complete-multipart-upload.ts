@@ -73,7 +73,7 @@ export async function completeMultipartUpload(c: CommandContext, settings: Setti
     const upload = settings.uploads.active(bucket, key, input.UploadId)
     const before = completing.get(upload)
     if (before === undefined) return complete(c, settings, upload)
-    await untilAborted(before, c.signal, () => undefined)
+    await untilAborted(before, c.signal)
   }
 }
 
@@ -112,13 +112,13 @@ async function finishAndSend(
       if (lastAsStored && last !== undefined) checkNamed(last, stored.get(parts.length))
     },
   )
-  const { length, sealedLength, send } = await untilAborted(finishing, signal, () => undefined)
+  const { length, sealedLength, send } = await untilAborted(finishing, signal)
   if (send === undefined) upload.own = undefined
   else upload.own ??= await sendOwnPart(c, upload, send)
   const { own } = upload
   // S3 may have completed it when the answer is lost: who goes on then cannot send this part again.
   const logged = own === undefined ? undefined : upload.log?.own(own)
-  if (logged !== undefined) await untilAborted(logged, signal, () => undefined)
+  if (logged !== undefined) await untilAborted(logged, signal)
   const answer = await next({ ...args, input: encrypted(input, withOwnPart(parts, own), sealedLength) })
   if (answer.output.presigned !== undefined) return { answer }
   const { digests } = upload

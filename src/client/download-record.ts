@@ -1,6 +1,7 @@
 import { decodeBase64, encodeBase64 } from '../bytes/base64.js'
-import { concat } from '../bytes/body.js'
+import { joined } from '../bytes/body.js'
 import { crc32 } from '../bytes/crc.js'
+import { encodeHex } from '../bytes/hex.js'
 import { isPlainObject } from '../bytes/plain-object.js'
 import type { ObjectName } from '../formats/format.js'
 import type { ReadPlan } from '../message/parallel-read-plan.js'
@@ -39,14 +40,14 @@ export function encodeRecord(record: DownloadRecord): Uint8Array {
   const finished = encodeBase64(record.finished)
   const json = encoder.encode(JSON.stringify({ bucket, key, etag, versionId, sealedLength, partSize, finished }))
   const end = encoder.encode(`${checksum(json)}${json.length.toString(16).padStart(8, '0')}${MAGIC}`)
-  return concat([json, end], json.length + END_LENGTH)
+  return joined(json, end)
 }
 
 function checksum(bytes: Uint8Array): string {
   const crc = crc32()
   crc.update(bytes)
   // Digested at once: the type is shared with digests that are not.
-  return Array.from(crc.digest() as Uint8Array, (byte) => byte.toString(16).padStart(2, '0')).join('')
+  return encodeHex(crc.digest() as Uint8Array)
 }
 
 /** The record at the end of a file, and where it begins; `undefined` if there is none that makes sense. */

@@ -77,7 +77,7 @@ export async function partPlaintext(
   // A short part may have to be sent again with the trailer, and a Blob can be sent again by the SDK if it is held.
   const collected = !streaming || length < MIN_PART_BYTES || (input.Body instanceof Blob && length <= limit)
   if (!collected) {
-    const first = await untilAborted(source.next(), c.signal, () => undefined)
+    const first = await untilAborted(source.next(), c.signal)
     // Where the handler reads the bytes from elsewhere, the body is an empty placeholder.
     if (first === undefined) throw lengthError(`The body of part ${number} is empty, not ${length} bytes long.`)
     return { source: withFirst(first, source), length }

@@ -1,5 +1,6 @@
 import type { HandlerExecutionContext } from '@smithy/types'
 
+import { encodeHex } from '../bytes/hex.js'
 import type { Args, Next, Result } from './sdk.js'
 
 interface Request {
@@ -18,10 +19,6 @@ export function rememberPayloadHash(body: Uint8Array, sha256: Uint8Array): void 
   known.set(body, sha256)
 }
 
-function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')
-}
-
 /**
  * Keeps the SDK from hashing a body that is in memory for the signature (Signature Version 4): where its hash is known,
  * or with `unsigned` where TLS protects it on its way (UNSIGNED-PAYLOAD). Streams are sent unsigned in any case, with
@@ -35,7 +32,7 @@ export function payloadHashMiddleware(unsigned: boolean): Middleware {
       const { protocol, headers, body } = args.request as Request
       if (commands.has(context.commandName ?? '') && headers !== undefined && body instanceof Uint8Array) {
         const sha256 = known.get(body)
-        const hash = unsigned && protocol === 'https:' ? 'UNSIGNED-PAYLOAD' : sha256 && toHex(sha256)
+        const hash = unsigned && protocol === 'https:' ? 'UNSIGNED-PAYLOAD' : sha256 && encodeHex(sha256)
         if (hash !== undefined) headers['x-amz-content-sha256'] ??= hash
       }
       return next(args)

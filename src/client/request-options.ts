@@ -140,9 +140,13 @@ export interface RequestSettings {
 
 const NO_CONTEXT: Context = Object.freeze(Object.create(null) as Context)
 
+function optionsOf(input: object): RequestOptions {
+  return (input as { [OPTIONS]?: RequestOptions })[OPTIONS] ?? {}
+}
+
 /** Client's and request's options together, checked again where the request brings its own. */
 export function requestSettings(settings: Settings, input: object, bucket: string, key: string): RequestSettings {
-  const options = (input as { [OPTIONS]?: RequestOptions })[OPTIONS] ?? {}
+  const options = optionsOf(input)
   const keyring = options.keyring ?? settings.keyring
   const common = settings.encryptionContext
   let context = options.encryptionContext
@@ -165,11 +169,11 @@ export function requestSettings(settings: Settings, input: object, bucket: strin
 }
 
 export function partSizeOf(input: object): number | undefined {
-  return (input as { [OPTIONS]?: RequestOptions })[OPTIONS]?.partSize
+  return optionsOf(input).partSize
 }
 
 export function hasSaveUpload(input: object): boolean {
-  return (input as { [OPTIONS]?: RequestOptions })[OPTIONS]?.saveUpload !== undefined
+  return optionsOf(input).saveUpload !== undefined
 }
 
 /** Bucket and key of an input. Throws ERR_S3CSE_CONFIG where they are missing, as the SDK would later. */

@@ -73,7 +73,7 @@ export function throwIfAborted(signal: AbortSignal | undefined): void {
 export function untilAborted<T>(
   promise: Promise<T>,
   signal: AbortSignal | undefined,
-  late: (value: T) => void,
+  late: (value: T) => void = () => undefined,
 ): Promise<T> {
   if (signal === undefined) return promise
   return new Promise((resolve, reject) => {

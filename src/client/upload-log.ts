@@ -1,5 +1,5 @@
 import { encodeBase64 } from '../bytes/base64.js'
-import { concat } from '../bytes/body.js'
+import { joined } from '../bytes/body.js'
 import { uploadState } from '../message/multipart.js'
 import type { PartRecord, StoredVersion, UploadRecord } from '../message/multipart.js'
 import type { RequestSettings, SaveUpload } from './request-options.js'
@@ -25,11 +25,7 @@ function headerOf(upload: ActiveUpload, role: UploadRole, stateKey: boolean): Up
 }
 
 function partLine({ number, offset, length, from, states }: PartRecord): object {
-  const all = concat(
-    states,
-    states.reduce((sum, state) => sum + state.length, 0),
-  )
-  return { part: { number, offset, length, from, states: encodeBase64(all) } }
+  return { part: { number, offset, length, from, states: encodeBase64(joined(...states)) } }
 }
 
 function storedLine(number: number, stored: StoredPart, { withTrailer, kept }: StoredVersion): object {

@@ -150,7 +150,7 @@ export async function uploadPart(c: CommandContext, settings: Settings): Promise
       upload.stored.set(number, stored)
       upload.digests.set(number, Object.fromEntries(digestMembers(input).map((name) => [name, input[name]])))
       const logged = upload.log?.stored(number, stored, version)
-      if (logged !== undefined) await untilAborted(logged, signal, () => undefined)
+      if (logged !== undefined) await untilAborted(logged, signal)
       setInfo(result.output, {
         status: 'encrypted',
         envelope: upload.summary,

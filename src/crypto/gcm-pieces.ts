@@ -1,7 +1,8 @@
 /** One piece of a message: sealed, opened, hashed. Knows neither what other pieces there are nor whether this one may be. */
 
-import type { Aes } from '../runtime/runtime.js'
 import { configError } from '../errors.js'
+import type { SealedPieces } from '../message/sealer.js'
+import type { Aes } from '../runtime/runtime.js'
 import { blocks, counterBlock, ivFor, lengthBlock, withLead } from './gcm-blocks.js'
 import { fromBytes, multiply, power, toBytes, xor, type Element } from './field.js'
 
@@ -21,12 +22,6 @@ export interface Secrets {
 export interface SealedPiece {
   readonly ciphertext: Uint8Array
   readonly state: Uint8Array
-}
-
-export interface SealedPieces {
-  readonly states: readonly Uint8Array[]
-  /** Of all ciphertexts together, where it was wanted and was no trouble. */
-  readonly sha256: Uint8Array | undefined
 }
 
 export interface GcmPieces {

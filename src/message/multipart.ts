@@ -5,7 +5,7 @@
  * recorded before a byte of the slice is given out. What is sent again is sealed again and compared: other bytes would
  * use the same keystream twice, and are refused.
  */
-import { concat } from '../bytes/body.js'
+import { joined } from '../bytes/body.js'
 import { configError } from '../errors.js'
 import { runtime } from '#runtime'
 import { MAX_PARTS, uploadState } from './multipart-types.js'
@@ -42,14 +42,6 @@ function once<A, T>(make: (argument: A) => Promise<T>): (argument: A) => Promise
     }))
 }
 
-function joined(...pieces: readonly Uint8Array[]): Uint8Array {
-  const kept = pieces.filter((piece) => piece.length > 0)
-  return concat(
-    kept,
-    kept.reduce((sum, piece) => sum + piece.length, 0),
-  )
-}
-
 export function multipart(options: MultipartOptions): Multipart {
   const { sealer, partSize, worker } = options
   const { alignment } = sealer
@@ -67,9 +59,9 @@ export function multipart(options: MultipartOptions): Multipart {
   const context: AttemptContext = {
     options,
     table,
-    alive(secret) {
+    alive(...secrets) {
       if (destroyed === undefined) return
-      secret?.fill(0)
+      for (const secret of secrets) secret.fill(0)
       throw destroyed
     },
     trailer: once(async (length) => {

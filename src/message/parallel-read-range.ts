@@ -3,9 +3,7 @@ import { DecryptionError } from '../errors.js'
 import type { ByteSource, OpenFile } from '../runtime/runtime.js'
 import type { Opener } from './opener.js'
 import type { ReadPlan, ReadRange } from './parallel-read-plan.js'
-
-/** What is read, hashed, decrypted and written at once, in bytes. */
-export const SLICE_LENGTH: number = 1024 * 1024
+import { sliceLength } from './part-slices.js'
 
 /** The body of a response broke off; `cause` is what its source said. */
 export class Interrupted extends Error {
@@ -36,13 +34,9 @@ interface State {
   readonly state: Uint8Array
 }
 
-function wholeSegments(length: number, alignment: number): number {
-  return Math.max(alignment, length - (length % alignment))
-}
-
 export function buffersFor({ opener, plan }: Pick<RangeReader, 'opener' | 'plan'>): Buffers {
   const { bodyStart, bodyEnd } = plan.range(0)
-  const length = Math.min(wholeSegments(SLICE_LENGTH, opener.alignment), bodyEnd - bodyStart)
+  const length = Math.min(sliceLength(opener), bodyEnd - bodyStart)
   return { sealed: new Uint8Array(length), plaintext: new Uint8Array(length) }
 }
 
@@ -69,10 +63,10 @@ export async function readRange(
   const states: State[] = []
   try {
     await read(range.bodyStart - range.from)
-    const sliceLength = wholeSegments(SLICE_LENGTH, opener.alignment)
+    const most = sliceLength(opener)
     let offset = range.start
     for (let at = range.bodyStart; at < range.bodyEnd;) {
-      const sealed = await read(Math.min(sliceLength, range.bodyEnd - at), buffers.sealed)
+      const sealed = await read(Math.min(most, range.bodyEnd - at), buffers.sealed)
       if (opener.hash !== undefined) {
         states.push({ offset: at, length: sealed.length, state: await opener.hash(at, sealed) })
       }

@@ -17,8 +17,8 @@ const APART_LENGTH = 1024 * 1024
 export interface AttemptContext {
   readonly options: MultipartOptions
   readonly table: PartTable
-  /** Throws once the upload is over, and wipes the secret that came too late. */
-  alive(secret?: Uint8Array): void
+  /** Throws once the upload is over, and wipes the secrets that came too late. */
+  alive(...secrets: readonly Uint8Array[]): void
   /** Makes the trailer, for a plaintext of that many bytes. */
   trailer(length: number): Promise<Uint8Array>
   /** Equal only for equal bytes; a keyed hash that means nothing to anybody else. */
@@ -190,12 +190,7 @@ export function partAttempt(context: AttemptContext, part: Part, kind: PartKind)
         context.alive()
         throw error
       })
-      try {
-        context.alive()
-      } catch (error) {
-        for (const state of states) state.fill(0)
-        throw error
-      }
+      context.alive(...states)
       part.states.push(...states)
       return sha256
     }

@@ -1,4 +1,4 @@
-import { concat } from '../bytes/body.js'
+import { concat, joined } from '../bytes/body.js'
 import { gatherer } from '../bytes/gather.js'
 import { CseError } from '../errors.js'
 import type { ByteSource } from '../runtime/runtime.js'
@@ -140,11 +140,7 @@ export function sealPartStream({
     await sealing.record()
     if (final) pieces.push(await sealing.trailer())
     index++
-    const kept = pieces.filter((one) => one.length > 0)
-    return concat(
-      kept,
-      kept.reduce((sum, one) => sum + one.length, 0),
-    )
+    return joined(...pieces)
   }
 
   return {

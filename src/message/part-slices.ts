@@ -1,6 +1,6 @@
 import type { PositionalSealer } from './sealer.js'
 
-/** Length in bytes of the slices whose hash states are kept, rounded down to whole segments: 16 bytes each. */
+/** In bytes, rounded down to whole segments: of what is sealed, or opened, at once, and has one hash state of 16 bytes. */
 const SLICE_LENGTH = 1024 * 1024
 
 /** A stretch of the plaintext that is sealed at once, by offset in the whole plaintext. */
@@ -19,7 +19,7 @@ export interface PartExtent {
   readonly last: boolean
 }
 
-export function sliceLength({ alignment }: Pick<PositionalSealer, 'alignment'>): number {
+export function sliceLength({ alignment }: { readonly alignment: number }): number {
   return Math.max(1, Math.floor(SLICE_LENGTH / alignment)) * alignment
 }
 

@@ -1,4 +1,4 @@
-import { concat } from '../bytes/body.js'
+import { joined } from '../bytes/body.js'
 import { gatherer } from '../bytes/gather.js'
 import { CseError } from '../errors.js'
 import type { ByteSource } from '../runtime/runtime.js'
@@ -41,10 +41,7 @@ export function sealedSource({ sealer, plaintext, length, observe, finish }: Sea
     parts.push(await sealer.seal(sealed, pending.take(count), last))
     sealed += count
     if (last) parts.push(await sealer.trailer(length))
-    return concat(
-      parts.filter((part) => part.length > 0),
-      parts.reduce((sum, part) => sum + part.length, 0),
-    )
+    return joined(...parts)
   }
 
   async function next(): Promise<Uint8Array | undefined> {

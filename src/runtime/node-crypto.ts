@@ -60,18 +60,22 @@ function allocate(length: number): Uint8Array {
   return length <= SMALL ? new Uint8Array(length) : plain(Buffer.allocUnsafeSlow(length))
 }
 
+/** One call of a native cipher, of a slice at most. */
+function update(cipher: Transform, slice: Uint8Array): Buffer {
+  if (slice.length === SLICE) keepFreedMemory()
+  return cipher.update(slice)
+}
+
 function transformInto(output: Uint8Array, cipher: Transform, input: Uint8Array): void {
-  if (input.length >= SLICE) keepFreedMemory()
   for (let at = 0; at < input.length; at += SLICE) {
-    const result = cipher.update(input.subarray(at, at + SLICE))
+    const result = update(cipher, input.subarray(at, at + SLICE))
     output.set(result, at)
     release(result)
   }
 }
 
 function transform(cipher: Transform, input: Uint8Array): Uint8Array {
-  if (input.length === SLICE) keepFreedMemory()
-  if (input.length <= SLICE) return plain(cipher.update(input))
+  if (input.length <= SLICE) return plain(update(cipher, input))
   const output = allocate(input.length)
   transformInto(output, cipher, input)
   return output
@@ -95,6 +99,14 @@ function aes(rawKey: Uint8Array): Aes {
     return cipher
   }
 
+  /** Returns the tag. */
+  const encryptInto = (output: Uint8Array, iv: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array => {
+    const cipher = encryptor(iv, aad)
+    transformInto(output, cipher, plaintext)
+    cipher.final()
+    return plain(cipher.getAuthTag())
+  }
+
   return {
     block(input) {
       checkAlive()
@@ -103,11 +115,8 @@ function aes(rawKey: Uint8Array): Aes {
       return plain(ecb.update(input))
     },
     gcmEncrypt(iv, aad, plaintext, into) {
-      const cipher = encryptor(iv, aad)
       const output = into ?? allocate(plaintext.length + TAG_LENGTH)
-      transformInto(output, cipher, plaintext)
-      cipher.final()
-      output.set(cipher.getAuthTag(), plaintext.length)
+      output.set(encryptInto(output, iv, aad, plaintext), plaintext.length)
       return output
     },
     async gcmEncryptApart(plaintext, stretches, into, hash) {
@@ -116,11 +125,9 @@ function aes(rawKey: Uint8Array): Aes {
       if (encrypted !== undefined) return encrypted
       let at = 0
       const tags = stretches.map(({ iv, length }) => {
-        const cipher = encryptor(iv, NOTHING)
-        transformInto(into.subarray(at, at + length), cipher, plaintext.subarray(at, at + length))
+        const start = at
         at += length
-        cipher.final()
-        return plain(cipher.getAuthTag())
+        return encryptInto(into.subarray(start), iv, NOTHING, plaintext.subarray(start, at))
       })
       return { tags, sha256: undefined }
     },
