@@ -14,13 +14,18 @@ export interface Suite {
   readonly format: string
   /** The name that wraps are bound to. S3EC: the content algorithm as stored, `AES/GCM/NoPadding` (V2) or `115` (V3). */
   readonly name: string
-  /** Length of the data key in bytes. */
+  /** Length of a new data key in bytes. */
   readonly keyLength: number
+  /** Lengths in bytes that an unwrapped data key may have: old objects have shorter ones. Default: `keyLength` only. */
+  readonly keyLengths?: readonly number[]
 }
 
 /** A data key, encrypted for one key of a keyring. */
 export interface EncryptedDataKey {
-  /** S3EC: the wrap's name in format V2, `AES/GCM`, `RSA-OAEP-SHA1` or `kms+context`. */
+  /**
+   * S3EC: the wrap's name in format V2, `AES/GCM`, `RSA-OAEP-SHA1` or `kms+context`; for reading also the legacy ones,
+   * `AESWrap`, `kms`, `RSA/ECB/OAEPWithSHA-256AndMGF1Padding`, `AES` (ECB) and `RSA` (PKCS#1 v1.5).
+   */
   readonly algorithm: string
   /** S3EC: `S3Keyring`. */
   readonly provider: string
@@ -35,6 +40,8 @@ export interface WrapRequest {
   readonly context: Context
   /** Wrap this key instead of a new one. */
   readonly dataKey?: DataKey
+  /** The wrap that is wanted, by its name in format V2, where that is not the keyring's usual one. */
+  readonly algorithm?: string
   readonly signal?: AbortSignal
 }
 

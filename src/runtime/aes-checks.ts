@@ -13,6 +13,11 @@ export function checkBlock(block: Uint8Array): void {
   if (block.length !== 16) throw configError(`An AES block has 16 bytes, not ${block.length}.`)
 }
 
+export function checkBlocks(iv: Uint8Array, data: Uint8Array): void {
+  checkBlock(iv)
+  if (data.length % 16 !== 0) throw configError(`AES-CBC takes whole blocks of 16 bytes, not ${data.length} bytes.`)
+}
+
 /** OpenSSL would carry into the IV where WebCrypto starts again from 0: neither is what a GCM message wants. */
 export function checkCounter(counter: Uint8Array, length: number): void {
   checkBlock(counter)

@@ -10,7 +10,7 @@ import {
   type CipherGCMTypes,
   type DecipherGCM,
 } from 'node:crypto'
-import { checkAesKey, checkBlock, checkCounter, keyDestroyed, TAG_LENGTH } from './aes-checks.js'
+import { checkAesKey, checkBlock, checkBlocks, checkCounter, keyDestroyed, TAG_LENGTH } from './aes-checks.js'
 import { nodeRsaPrivateKey, nodeRsaPublicKey } from './node-rsa.js'
 import { encryptApart } from './node-cipher-thread.js'
 import { keepFreedMemory, release } from './node-release.js'
@@ -154,6 +154,16 @@ function aes(rawKey: Uint8Array): Aes {
       if (into === undefined) return transform(cipher, data)
       transformInto(into, cipher, data)
       return into
+    },
+    cbcEncrypt(iv, data) {
+      checkAlive()
+      checkBlocks(iv, data)
+      return transform(createCipheriv(`aes-${bits}-cbc`, key, iv).setAutoPadding(false), data)
+    },
+    cbcDecrypt(iv, data) {
+      checkAlive()
+      checkBlocks(iv, data)
+      return transform(createDecipheriv(`aes-${bits}-cbc`, key, iv).setAutoPadding(false), data)
     },
     gcmStream: (iv, aad) => gcmStream(encryptor(iv, aad)),
     gcmOpenStream(iv, aad) {

@@ -16,6 +16,10 @@ export interface Aes {
   gcmDecrypt(iv: Uint8Array, aad: Uint8Array, sealed: Uint8Array): MaybePromise<Uint8Array | undefined>
   /** AES-CTR from a 16-byte counter block whose last 32 bits count. Returns as many bytes as `data` has, in `into` if that is given (exactly as long, not overlapping). */
   ctr(counter: Uint8Array, data: Uint8Array, into?: Uint8Array): MaybePromise<Uint8Array>
+  /** AES-CBC of whole blocks of 16 bytes, without padding (SP 800-38A section 6.2). Returns as many bytes as `data` has. */
+  cbcEncrypt(iv: Uint8Array, data: Uint8Array): MaybePromise<Uint8Array>
+  /** The reverse. The IV of a later stretch of one message is the last block of ciphertext before it, both ways. */
+  cbcDecrypt(iv: Uint8Array, data: Uint8Array): MaybePromise<Uint8Array>
   /**
    * `gcmEncrypt` without AAD of stretches that fill `plaintext`, one behind the other, off the main thread, where the
    * runtime has threads. The ciphertexts are in `into`, as long as all of them. `hash`: their SHA-256 is wanted as well.

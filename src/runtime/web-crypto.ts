@@ -1,5 +1,5 @@
 import { configError } from '../errors.js'
-import { checkAesKey, checkBlock, checkCounter, keyDestroyed, TAG_LENGTH } from './aes-checks.js'
+import { checkAesKey, checkBlock, checkBlocks, checkCounter, keyDestroyed, TAG_LENGTH } from './aes-checks.js'
 import type { Aes, Runtime } from './runtime.js'
 import { exportSecretCryptoKey, isCryptoKey, subtle, webBytes } from './web-keys.js'
 import { webRsaPrivateKey, webRsaPublicKey } from './web-rsa.js'
@@ -43,14 +43,21 @@ export const cryptoRuntime: Pick<
   rsaPrivateKey: webRsaPrivateKey,
 } satisfies Partial<Runtime>)
 
-async function importAes(key: Uint8Array): Promise<{ gcm: CryptoKey; ctr: CryptoKey }> {
+interface AesKeys {
+  readonly gcm: CryptoKey
+  readonly ctr: CryptoKey
+  readonly cbc: CryptoKey
+}
+
+async function importAes(key: Uint8Array): Promise<AesKeys> {
   const raw = webBytes(key)
   try {
-    const [gcm, ctr] = await Promise.all([
+    const [gcm, ctr, cbc] = await Promise.all([
       subtle().importKey('raw', raw, 'AES-GCM', false, ['encrypt', 'decrypt']),
       subtle().importKey('raw', raw, 'AES-CTR', false, ['encrypt']),
+      subtle().importKey('raw', raw, 'AES-CBC', false, ['encrypt', 'decrypt']),
     ])
-    return { gcm, ctr }
+    return { gcm, ctr, cbc }
   } catch (error) {
     // Chromium has no AES-192.
     if (key.length !== 24) throw error
@@ -60,9 +67,9 @@ async function importAes(key: Uint8Array): Promise<{ gcm: CryptoKey; ctr: Crypto
 
 async function aes(key: Uint8Array): Promise<Aes> {
   checkAesKey(key)
-  let keys: { gcm: CryptoKey; ctr: CryptoKey } | undefined = await importAes(key)
+  let keys: AesKeys | undefined = await importAes(key)
 
-  const alive = (): { gcm: CryptoKey; ctr: CryptoKey } => {
+  const alive = (): AesKeys => {
     if (keys === undefined) throw keyDestroyed()
     return keys
   }
@@ -76,6 +83,8 @@ async function aes(key: Uint8Array): Promise<Aes> {
     const algorithm = { name: 'AES-CTR', counter: webBytes(counter), length: 32 }
     return new Uint8Array(await subtle().encrypt(algorithm, alive().ctr, webBytes(data)))
   }
+
+  const cbc = (iv: Uint8Array): AesCbcParams => ({ name: 'AES-CBC', iv: webBytes(iv) })
 
   return {
     // The keystream of one counter block is the AES of it.
@@ -104,6 +113,24 @@ async function aes(key: Uint8Array): Promise<Aes> {
       if (into === undefined) return output
       into.set(output)
       return into
+    },
+    // WebCrypto always pads: the block of padding is cut off again.
+    async cbcEncrypt(iv, data) {
+      checkBlocks(iv, data)
+      const padded = new Uint8Array(await subtle().encrypt(cbc(iv), alive().cbc, webBytes(data)))
+      return padded.subarray(0, data.length)
+    },
+    // And always unpads: a block is added that decrypts to a whole block of padding after whatever is before it, which
+    // is what the empty message encrypts to with the last block as its IV.
+    async cbcDecrypt(iv, data) {
+      checkBlocks(iv, data)
+      const { cbc: key } = alive()
+      const last = data.length === 0 ? iv : data.subarray(-16)
+      const padding = await subtle().encrypt(cbc(last), key, new Uint8Array(0))
+      const padded = new Uint8Array(data.length + 16)
+      padded.set(data)
+      padded.set(new Uint8Array(padding), data.length)
+      return new Uint8Array(await subtle().decrypt(cbc(iv), key, padded))
     },
     destroy() {
       keys = undefined
