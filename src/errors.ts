@@ -19,8 +19,10 @@ export type CseErrorCode =
   | 'ERR_S3CSE_CHECKSUM'
   /** The envelope is missing parts, mixes formats, is not canonical, or is of a kind the keyring does not open. */
   | 'ERR_S3CSE_ENVELOPE_INVALID'
-  /** Envelope and user metadata together exceed the 2 KB that S3 stores. */
+  /** Envelope and user metadata together exceed the 2 KB that S3 stores, or an instruction file what is read. */
   | 'ERR_S3CSE_ENVELOPE_TOO_LARGE'
+  /** An instruction file is in the way that may not be replaced. */
+  | 'ERR_S3CSE_INSTRUCTION_FILE'
   /** The object has no envelope. */
   | 'ERR_S3CSE_NOT_ENCRYPTED'
   /** The commitment policy or a size limit of this client forbids reading the object. */
@@ -73,8 +75,46 @@ export class NotEncryptedError extends CseError {
   }
 }
 
+/** The options that reading an object needs. */
+export interface ReadNeeds {
+  /** The values of `commitmentPolicy` that read it. */
+  readonly commitmentPolicies: readonly string[]
+  /** What of `legacy` has to be on. */
+  readonly legacy: { readonly wrapping: boolean; readonly content: boolean }
+}
+
+/** What can be told of an encrypted object without any key. Nothing of it is authenticated. */
+export interface ObjectFacts {
+  /** 's3ec'; later others. */
+  readonly format: string
+  /** 'V1', 'V2', 'V3'. */
+  readonly version: string
+  /** Its algorithm suite by AWS's name: `ALG_AES_256_GCM_HKDF_SHA512_COMMIT_KEY`. */
+  readonly suite: string
+  /** Content algorithm as stored: `AES/GCM/NoPadding`, `AES/CBC/PKCS5Padding`, `115`. */
+  readonly contentAlgorithm: string
+  /** Wrap by its V2 name: `AES/GCM`, `RSA-OAEP-SHA1`, `kms+context`, or a legacy name. */
+  readonly wrapAlgorithm: string
+  readonly keyCommitment: boolean
+  /** What `contextKeys` are of. */
+  readonly contextKind: 'encryption context' | 'materials description'
+  /** The names in the stored encryption context or materials description. */
+  readonly contextKeys: readonly string[]
+  /** The key of the instruction file that has the envelope; `undefined` where it is in the object's metadata. */
+  readonly instructionFile: string | undefined
+  readonly needs: ReadNeeds
+}
+
 /** `ERR_S3CSE_POLICY` and `ERR_S3CSE_LEGACY_DISABLED`: readable with other settings; the message names them. */
-export class PolicyError extends CseError {}
+export class PolicyError extends CseError {
+  /** What the object is, where its envelope was recognised. */
+  readonly facts: ObjectFacts | undefined
+
+  constructor(code: 'ERR_S3CSE_POLICY' | 'ERR_S3CSE_LEGACY_DISABLED', message: string, facts?: ObjectFacts) {
+    super(code, message)
+    this.facts = facts
+  }
+}
 
 /** `ERR_S3CSE_KMS`: KMS refused or could not be reached; `cause` is the SDK's error. */
 export class KmsError extends CseError {

@@ -4,7 +4,18 @@ export type { DownloadHandle, DownloadInput, DownloadResult } from './client/dow
 export type { DownloadOptions, DownloadProgress } from './client/download-options.js'
 export { encryptionInfo } from './client/info.js'
 export type { EncryptionInfo } from './client/info.js'
-export type { EncryptionContext, EncryptionOptions, PlainObject, RangeReads, SpoolOptions } from './client/options.js'
+export { inspect } from './client/inspect.js'
+export type { InspectInput, Inspection, InspectOptions } from './client/inspect.js'
+export type {
+  EncryptionContext,
+  EncryptionOptions,
+  InstructionFileOptions,
+  LegacyOptions,
+  PlainObject,
+  RangeReads,
+  SpoolOptions,
+} from './client/options.js'
+export { sesMail } from './client/presets.js'
 export { exportUpload } from './client/export-upload.js'
 export type { ExportUploadOptions } from './client/export-upload.js'
 export { importUpload } from './client/import-upload.js'
@@ -14,9 +25,20 @@ export type { UploadName } from './client/upload-receipt.js'
 export { requestOptions } from './client/request-options.js'
 export type { EncryptableBody, RequestOptions, SaveUpload, SdkInput } from './client/request-options.js'
 export { CseError, DecryptionError, KmsError, NotEncryptedError, PolicyError } from './errors.js'
-export type { CseErrorCode } from './errors.js'
-export type { CommitmentPolicy, Envelope, EnvelopeSummary, Format, ObjectMetadata } from './formats/format.js'
+export type { CseErrorCode, ObjectFacts, ReadNeeds } from './errors.js'
+export type {
+  CommitmentPolicy,
+  Envelope,
+  EnvelopeSummary,
+  Format,
+  InstructionFile,
+  InstructionFiles,
+  ObjectMetadata,
+  SplitEnvelope,
+} from './formats/format.js'
 export { s3ec } from './formats/s3ec/s3ec.js'
+export type { S3ecOptions } from './formats/s3ec/s3ec.js'
+export type { LegacyWriting } from './formats/s3ec/writing.js'
 export { aesKeyring } from './keyrings/aes.js'
 export type { AesKeyringOptions } from './keyrings/aes.js'
 export type {

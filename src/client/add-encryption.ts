@@ -26,9 +26,9 @@ type Stack = MiddlewareStack<ServiceInputTypes, ServiceOutputTypes>
 type Handler = (c: CommandContext, settings: Settings) => Promise<Result>
 
 const handledCommands: Readonly<Record<string, Handler>> = {
-  PutObjectCommand: (c, settings) => putObject(c.args, c.next, settings, c.config, c.signal),
-  GetObjectCommand: (c, settings) => getObject({ ...c, settings }),
-  HeadObjectCommand: (c, settings) => headObject(c.args, c.next, settings),
+  PutObjectCommand: putObject,
+  GetObjectCommand: getObject,
+  HeadObjectCommand: headObject,
   CreateMultipartUploadCommand: createMultipartUpload,
   UploadPartCommand: uploadPart,
   CompleteMultipartUploadCommand: completeMultipartUpload,

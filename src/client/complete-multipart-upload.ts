@@ -8,6 +8,8 @@ import { digestMembers } from './checksums.js'
 import { callersParts, checkNamed, partsOf, withOwnPart, withStoredChecksums } from './complete-list.js'
 import { verifyFullObjectChecksum } from './full-object-checksum.js'
 import { setInfo, takeChecksums } from './info.js'
+import { withInstructionFile } from './instruction-file.js'
+import type { FileWriting } from './instruction-file.js'
 import { asStored } from './internal.js'
 import type { Settings } from './options.js'
 import { objectName } from './request-options.js'
@@ -82,7 +84,7 @@ async function complete(c: CommandContext, settings: Settings, upload: ActiveUpl
   let finished = (): void => undefined
   completing.set(upload, new Promise<void>((resolve) => (finished = resolve)))
   try {
-    const result = await finishAndSend(c, upload)
+    const result = await finishAndSend(c, settings, upload)
     if ('completed' in result) settings.uploads.complete(upload, result.completed)
     return result.answer
   } finally {
@@ -92,8 +94,29 @@ async function complete(c: CommandContext, settings: Settings, upload: ActiveUpl
   }
 }
 
+/** The file goes with the object that others see, which is there only now. */
+function fileWriting(c: CommandContext, settings: Settings, upload: ActiveUpload): FileWriting | undefined {
+  const { bucket, key, metadata, instructionFile } = upload
+  const files = settings.format.instructionFiles
+  if (instructionFile === undefined) return undefined
+  if (files === undefined)
+    throw uploadState('The format of this client has no instruction files, and the upload needs one.')
+  const { suffix, members } = instructionFile
+  const { object: onObject, file } = files.split(metadata)
+  const input = { ...members, ...upload.partMembers, ...c.args.input }
+  return {
+    ...c,
+    args: { input },
+    settings,
+    object: { bucket, key },
+    file: { suffix, ...file, onObject },
+    uploadId: upload.uploadId,
+  }
+}
+
 async function finishAndSend(
   c: CommandContext,
+  settings: Settings,
   upload: ActiveUpload,
 ): Promise<{ answer: Result } | { answer: Result; completed: CompletedUpload }> {
   const { args, next, signal } = c
@@ -119,7 +142,10 @@ async function finishAndSend(
   // S3 may have completed it when the answer is lost: who goes on then cannot send this part again.
   const logged = own === undefined ? undefined : upload.log?.own(own)
   if (logged !== undefined) await untilAborted(logged, signal)
-  const answer = await next({ ...args, input: encrypted(input, withOwnPart(parts, own), sealedLength) })
+  const storeObject = (): Promise<Result> =>
+    next({ ...args, input: encrypted(input, withOwnPart(parts, own), sealedLength) })
+  const file = fileWriting(c, settings, upload)
+  const answer = await (file === undefined ? storeObject() : withInstructionFile(file, storeObject))
   if (answer.output.presigned !== undefined) return { answer }
   const { digests } = upload
   const completed = { bucket, key, own, stored, digests, length, sealedLength, envelope, metadata }

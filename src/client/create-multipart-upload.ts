@@ -11,6 +11,7 @@ import { callerChecksums } from './checksums.js'
 import { unsupported } from './commands.js'
 import { mergedMetadata, refuseReserved } from './envelope-metadata.js'
 import { setInfo, takeChecksums } from './info.js'
+import { checkFileWritable, fileMembers, fileOf } from './instruction-file.js'
 import { asStored } from './internal.js'
 import { unexpected } from './open-object.js'
 import type { Settings } from './options.js'
@@ -80,7 +81,9 @@ export async function createMultipartUpload(c: CommandContext, settings: Setting
   })
   const sealed = await untilAborted(sealing, signal, (late) => late.sealer.destroy())
   return orDestroy(sealed.sealer, async () => {
-    const metadata = mergedMetadata(own, sealed.metadata, bucket, key)
+    const file = fileOf(settings, request, sealed.metadata)
+    const metadata = mergedMetadata(own, file?.onObject ?? sealed.metadata, bucket, key)
+    if (file !== undefined) await checkFileWritable({ ...c, settings, object: { bucket, key }, file })
     const sealer = positional(sealed)
     if (request.saveUpload !== undefined) {
       const { metadata: stored } = sealed
@@ -118,7 +121,8 @@ export async function createMultipartUpload(c: CommandContext, settings: Setting
       uploadId,
       multipart: parts,
       metadata: sealed.metadata,
-      summary: sealed.summary,
+      summary: file === undefined ? sealed.summary : { ...sealed.summary, instructionFile: `${key}${file.suffix}` },
+      instructionFile: file && { suffix: file.suffix, members: fileMembers(input) },
       request: { ...request, stateKey: undefined },
       checksumAlgorithm: input.ChecksumAlgorithm as string | undefined,
       fullObjectChecksum: input.ChecksumType === 'FULL_OBJECT',
@@ -140,7 +144,7 @@ export async function createMultipartUpload(c: CommandContext, settings: Setting
     settings.uploads.add(upload)
     setInfo(result.output, {
       status: 'encrypted',
-      envelope: sealed.summary,
+      envelope: upload.summary,
       metadata: sealed.metadata,
       checksums: takeChecksums(result.output),
     })

@@ -1,4 +1,5 @@
 import { runtime } from '#runtime'
+import { exactReader } from '../bytes/reader.js'
 import { resources } from '../bytes/resources.js'
 import type { Resources } from '../bytes/resources.js'
 import { CseError } from '../errors.js'
@@ -21,14 +22,12 @@ import type { AskedRange } from './range-request.js'
 import { formatRange, resolveRange } from './range.js'
 import type { ByteRange } from './range.js'
 import type { RequestSettings } from './request-options.js'
-import type { Args, ClientConfig, Input, Next, Output } from './sdk.js'
+import type { CommandContext, Input, Output } from './sdk.js'
 
-export interface GetContext {
-  readonly args: Args
-  readonly next: Next
+export interface GetContext extends CommandContext {
   readonly settings: Settings
-  readonly config: ClientConfig
-  readonly signal: AbortSignal | undefined
+  /** The object was read before, and its instruction file did not fit. */
+  readonly again: boolean
 }
 
 /** A response with an envelope, and what was asked for. */
@@ -55,6 +54,8 @@ interface Reading {
   readonly range: ByteRange | undefined
   readonly held: Resources
   readonly where: string
+  /** The response's body was given back: what is needed has to be asked for again. */
+  readonly spent: boolean
 }
 
 function storedLength(output: Output, where: string): number {
@@ -129,17 +130,25 @@ async function partSource(g: GetContext, r: Reading, { part }: AnsweredRange, ra
   if (opener.authentication !== 'segment' && request.rangeReads !== 'unauthenticated') throw partRefused()
   const read = { opener, sealedLength, range, resources: held }
   const needed = sealedRange(opener, sealedLength, range)
-  if (needed.start >= part.start && needed.end <= part.end) return rangedRead({ ...read, upstream, sealed: part })
+  if (!r.spent && needed.start >= part.start && needed.end <= part.end)
+    return rangedRead({ ...read, upstream, sealed: part })
   upstream.cancel()
   const again = await reread(g, r, needed)
   held.hold((error) => again.cancel(error))
   return rangedRead({ ...read, upstream: again, sealed: needed })
 }
 
-function wholeSource(g: GetContext, r: Reading): ByteSource {
+async function wholeSource(g: GetContext, r: Reading): Promise<ByteSource> {
   const { opener, sealedLength, range, held, found } = r
-  const read = { opener, upstream: found.upstream, sealedLength, range, resources: held }
-  if (found.request.delayedAuthentication || opener.authentication === 'segment') return streamedRead(read)
+  let { upstream } = found
+  if (r.spent) {
+    const again = (upstream = await reread(g, r))
+    held.hold((error) => again.cancel(error))
+  }
+  const read = { opener, upstream, sealedLength, range, resources: held }
+  // What nothing authenticates is held back all the same until its end, the padding, is seen to be right.
+  const delayed = found.request.delayedAuthentication && opener.authentication === 'whole'
+  if (delayed || opener.authentication === 'segment') return streamedRead(read)
   const { spool, memory, disk } = g.settings
   const { createSpool } = runtime
   return verifiedRead({
@@ -155,6 +164,22 @@ function authenticationOf({ opener, answered, found }: Reading): EncryptionInfo[
   if (opener.authentication === 'segment') return 'verified'
   if (opener.authentication === 'none' || answered !== undefined) return 'none'
   return found.request.delayedAuthentication ? 'delayed' : 'verified'
+}
+
+/** The plaintext's length where only the end of the message shows it: that is asked for by itself. */
+async function lengthFromEnd(g: GetContext, r: Omit<Reading, 'range' | 'spent'>): Promise<number | undefined> {
+  const { opener, sealedLength, found } = r
+  const { endLength } = opener
+  if (endLength === undefined || sealedLength === 0) return undefined
+  // It may hold the only socket.
+  found.upstream.cancel()
+  const part = { start: Math.max(0, sealedLength - endLength), end: sealedLength }
+  const source = await reread(g, { ...r, range: undefined, spent: true }, part)
+  r.held.hold((error) => source.cancel(error))
+  const reader = exactReader(source)
+  const end = await reader.read(part.end - part.start)
+  await reader.end()
+  return opener.plaintextLengthFrom?.(sealedLength, end)
 }
 
 /** As S3 answers a range: 206 with Content-Range, but 200 for the last bytes of nothing. */
@@ -173,6 +198,7 @@ export async function decryptObject(g: GetContext, output: Output, found: Found)
   const answered = asked?.sent === undefined ? undefined : answeredRange(output, asked.sent, where)
   const sealedLength = answered?.total ?? storedLength(output, where)
   checkObjectSize(envelope, sealedLength, settings, where)
+  const unauthenticated = request.rangeReads === 'unauthenticated'
   const early = wantedRange(asked, envelope.plaintextLength(sealedLength), output)
   if (answered === undefined && !request.delayedAuthentication) checkSpool(sealedLength, early, settings, where)
 
@@ -181,14 +207,19 @@ export async function decryptObject(g: GetContext, output: Output, found: Found)
   held.hold(() => opener.destroy())
   held.hold((error) => upstream.cancel(error))
   try {
-    const plaintextLength = opener.plaintextLength(sealedLength)
+    const begun = { found, first: { ...output }, opener, sealedLength, answered, held, where }
+    let plaintextLength = opener.plaintextLength(sealedLength)
+    const spent = asked?.spec !== undefined && plaintextLength === undefined && unauthenticated
+    if (spent) plaintextLength = await lengthFromEnd(g, begun)
     const range = early ?? wantedRange(asked, plaintextLength, output)
     if (asked?.spec !== undefined && (range === undefined || plaintextLength === undefined)) {
-      throw rangeRefused(`The plaintext's length of ${where} is not known before all of it is read: omit Range`)
+      throw rangeRefused(
+        `The plaintext's length of ${where} is not known before all of it is read, and no range of it can be verified: omit Range, or set rangeReads: 'unauthenticated'`,
+      )
     }
-    const r: Reading = { found, first: { ...output }, opener, sealedLength, answered, range, held, where }
+    const r: Reading = { ...begun, range, spent }
     const source =
-      answered === undefined || range === undefined ? wholeSource(g, r) : await partSource(g, r, answered, range)
+      answered === undefined || range === undefined ? await wholeSource(g, r) : await partSource(g, r, answered, range)
     output.Body = outputBody(source, { config: g.config, signal: g.signal, kind, resources: held })
     showPlaintext(output, {
       envelope,

@@ -17,10 +17,11 @@ import { fitsPlan, resumable, type Begun } from './download-resume.js'
 import type { PartialFile } from '../runtime/runtime.js'
 import { handleTarget, partialTarget, type Destination, type Target } from './download-target.js'
 import { setInfo, showPlaintext } from './info.js'
-import { checkObjectSize, notEncrypted, openEnvelope, recogniseObject, takesPlain } from './open-object.js'
+import { isFileMismatch, locateEnvelope } from './locate-envelope.js'
+import { checkObjectSize, notEncrypted, openEnvelope, takesPlain } from './open-object.js'
 import type { Settings } from './options.js'
 import type { RequestSettings } from './request-options.js'
-import type { Output } from './sdk.js'
+import type { Input, Output } from './sdk.js'
 
 export interface Download {
   readonly client: S3Client
@@ -76,9 +77,19 @@ async function run(d: Download, requests: ObjectRequests, held: Held): Promise<D
   held.begun =
     options.resume && place.place !== undefined ? await resumable(d, requests, place.place, held.others) : undefined
   if (held.begun !== undefined) held.target = partialTarget(held.begun.file)
-  const found = (held.found = held.begun?.found ?? (await requests.begin(options.partSize)))
-  const envelope = recogniseObject(d.settings, found.output, d.object)
-  const opener = (held.opener = await openerFor(d, found, envelope))
+  held.found = held.begun?.found ?? (await requests.begin(options.partSize))
+  let envelope = await envelopeOf(d, held.found, false)
+  try {
+    held.opener = await openerFor(d, held.found, envelope)
+  } catch (error) {
+    if (!isFileMismatch(error) || held.begun !== undefined) throw error
+    // The object or its instruction file may have been replaced in between: both are read once more.
+    held.found.first?.source.cancel(error as Error)
+    held.found = await requests.begin(options.partSize)
+    envelope = await envelopeOf(d, held.found, true)
+    held.opener = await openerFor(d, held.found, envelope)
+  }
+  const { found, opener } = held
   for (const file of held.others.splice(0)) await file.remove()
   const planFor = (partSize: number): ReadPlan | undefined =>
     isParallel(opener) ? planReads(opener, found.sealedLength, partSize) : undefined
@@ -123,6 +134,15 @@ async function run(d: Download, requests: ObjectRequests, held: Held): Promise<D
   return resultOf(d, found, envelope, total, resumedBytes)
 }
 
+function envelopeOf(d: Download, { output }: FoundObject, again: boolean): Promise<Envelope | undefined> {
+  const { client, settings, object, signal, request } = d
+  const { wrapping, content } = settings.legacy
+  const input = d.input as unknown as Input
+  const legacySuffixes = wrapping && content
+  const suffix = request.instructionFileSuffix
+  return locateEnvelope({ client, settings, input, object, suffix, signal, again, legacySuffixes }, output)
+}
+
 async function openerFor(d: Download, found: FoundObject, envelope: Envelope | undefined): Promise<Opener> {
   const { settings, object, request, signal } = d
   if (envelope !== undefined) {
@@ -130,7 +150,7 @@ async function openerFor(d: Download, found: FoundObject, envelope: Envelope | u
     return openEnvelope({ envelope, settings, request, object, signal })
   }
   if (takesPlain(settings, { ...found.output, ContentLength: found.sealedLength }, object)) return plainOpener()
-  throw notEncrypted(object)
+  throw notEncrypted(object, settings, d.input as unknown as Input)
 }
 
 /** Whether what is in a file can be verified together with what is still to come. */

@@ -31,7 +31,7 @@ export function mergedMetadata(
   if (size > MAX_METADATA_BYTES) {
     throw new CseError(
       'ERR_S3CSE_ENVELOPE_TOO_LARGE',
-      `Metadata and envelope of ${bucket}/${key} have ${size} bytes together; S3 stores at most ${MAX_METADATA_BYTES}. Shorten the metadata, the encryption context or the materials description. (Official clients put such envelopes into instruction files, which this version does not write.)`,
+      `Metadata and envelope of ${bucket}/${key} have ${size} bytes together; S3 stores at most ${MAX_METADATA_BYTES}. Shorten the metadata, the encryption context or the materials description, or put the envelope into an instruction file: instructionFile: { write: true }.`,
     )
   }
   return merged

@@ -1,10 +1,12 @@
 import { runtime } from '#runtime'
-import type { ObjectName } from '../formats/format.js'
+import type { Envelope, ObjectName } from '../formats/format.js'
 import type { ByteSource } from '../runtime/runtime.js'
 import { decryptObject, pinnedInput } from './decrypt-object.js'
 import type { GetContext } from './decrypt-object.js'
 import { setInfo } from './info.js'
+import { isFileMismatch, locateEnvelope } from './locate-envelope.js'
 import { notEncrypted, recogniseObject, takesPlain, unexpected } from './open-object.js'
+import type { Settings } from './options.js'
 import { answeredRange } from './range-answer.js'
 import { isInvalidRange } from './range-error.js'
 import type { InvalidRange } from './range-error.js'
@@ -12,8 +14,8 @@ import { askedRange } from './range-request.js'
 import type { AskedRange } from './range-request.js'
 import { formatRange } from './range.js'
 import type { RangeSpec } from './range.js'
-import { objectName, requestSettings } from './request-options.js'
-import type { Output, Result } from './sdk.js'
+import { objectName, requestSettings, suffixOf } from './request-options.js'
+import type { CommandContext, Output, Result } from './sdk.js'
 
 /** Whether the caller takes an object without an envelope as it is. */
 function passes({ settings }: GetContext, output: Output, object: ObjectName): boolean {
@@ -64,7 +66,7 @@ async function toPlaintextTerms(g: GetContext, error: InvalidRange, header: stri
     const { output } = await g.next(withRange(g, spec).args)
     runtime.source(output.Body).cancel()
     length = answeredRange(output, spec, object.key)?.total
-    const envelope = recogniseObject(g.settings, output, object)
+    const envelope = await envelopeOf(g, output, object)
     if (envelope !== undefined && length !== undefined) length = envelope.plaintextLength(length)
   } catch {
     length = undefined
@@ -73,7 +75,26 @@ async function toPlaintextTerms(g: GetContext, error: InvalidRange, header: stri
   else error.ActualObjectSize = String(length)
 }
 
-export async function getObject(given: GetContext): Promise<Result> {
+function envelopeOf(g: GetContext, output: Output, object: ObjectName): Promise<Envelope | undefined> {
+  const { client, settings, args, signal, again } = g
+  const { input } = args
+  const { wrapping, content } = settings.legacy
+  const suffix = suffixOf(settings, input)
+  const legacySuffixes = wrapping && content
+  return locateEnvelope({ client, settings, input, object, suffix, signal, again, legacySuffixes }, output)
+}
+
+/** Of an object and its instruction file one may be newer than the other, for the moment: both are read once more. */
+export async function getObject(c: CommandContext, settings: Settings): Promise<Result> {
+  try {
+    return await read({ ...c, settings, again: false })
+  } catch (error) {
+    if (!isFileMismatch(error)) throw error
+  }
+  return read({ ...c, settings, again: true })
+}
+
+async function read(given: GetContext): Promise<Result> {
   const { settings, args } = given
   const object = objectName(args.input)
   const { bucket, key } = object
@@ -94,12 +115,12 @@ export async function getObject(given: GetContext): Promise<Result> {
   let source: ByteSource | undefined
   const upstream = (): ByteSource => (source ??= runtime.source(body))
   try {
-    const envelope = recogniseObject(settings, output, object)
+    const envelope = await envelopeOf(g, output, object)
     if (envelope !== undefined) {
       await decryptObject(g, output, { object, envelope, request, upstream: upstream(), kind, asked })
       return result
     }
-    if (!passes(g, output, object)) throw notEncrypted(object)
+    if (!passes(g, output, object)) throw notEncrypted(object, settings, args.input)
     if (asked === undefined || fitsPlain(asked)) return passed(result)
     upstream().cancel()
     return await plainRange(g, output, asked.header, object)

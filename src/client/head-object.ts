@@ -1,20 +1,25 @@
 import type { CseError } from '../errors.js'
-import type { ObjectMetadata } from '../formats/format.js'
 import { setInfo, showPlaintext } from './info.js'
+import { locateEnvelope } from './locate-envelope.js'
 import type { Settings } from './options.js'
 import { refuseRanges } from './range-request.js'
-import { objectName } from './request-options.js'
-import type { Args, Next, Result } from './sdk.js'
+import { objectName, suffixOf } from './request-options.js'
+import type { CommandContext, Result } from './sdk.js'
 
 /** Shows the plaintext's length and the caller's metadata. Never fails because of what an envelope looks like. */
-export async function headObject(args: Args, next: Next, settings: Settings): Promise<Result> {
-  const { bucket, key } = objectName(args.input)
-  refuseRanges(args.input)
+export async function headObject(c: CommandContext, settings: Settings): Promise<Result> {
+  const { args, next, client, signal } = c
+  const { input } = args
+  const object = objectName(input)
+  refuseRanges(input)
   const result = await next(args)
   const { output } = result
-  const { format } = settings
+  const { format, legacy } = settings
+  const suffix = suffixOf(settings, input)
+  const legacySuffixes = legacy.wrapping && legacy.content
+  const locating = { client, settings, input, object, suffix, signal, legacySuffixes, again: false }
   try {
-    const envelope = format.recognise((output.Metadata ?? {}) as ObjectMetadata, { bucket, key })
+    const envelope = await locateEnvelope(locating, output)
     if (envelope === undefined) {
       setInfo(output, { status: 'plain', metadata: {}, checksums: {} })
       return result

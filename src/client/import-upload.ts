@@ -101,7 +101,7 @@ async function unlock(
 
 async function restore(text: UploadText, settings: Settings, request: RequestSettings): Promise<ActiveUpload> {
   const { header } = text
-  const { bucket, key, uploadId, metadata, role, partSize } = header
+  const { bucket, key, uploadId, metadata, role, partSize, instructionFile } = header
   const envelope = settings.format.recognise(metadata, { bucket, key })
   if (envelope === undefined) throw uploadState('The state has an envelope of another format than the client writes.')
   const { sealer, lines } = await unlock(text, envelope, settings, request)
@@ -122,7 +122,11 @@ async function restore(text: UploadText, settings: Settings, request: RequestSet
       uploadId,
       multipart: parts,
       metadata,
-      summary: envelope.summary,
+      summary:
+        instructionFile === undefined
+          ? envelope.summary
+          : { ...envelope.summary, instructionFile: `${key}${instructionFile.suffix}` },
+      instructionFile,
       request: { ...request, stateKey: undefined },
       checksumAlgorithm: header.checksumAlgorithm,
       fullObjectChecksum: header.fullObjectChecksum,

@@ -1,22 +1,32 @@
 import { configError, CseError, NotEncryptedError, PolicyError } from '../errors.js'
-import type { Envelope, ObjectMetadata, ObjectName } from '../formats/format.js'
+import type { ObjectFacts } from '../errors.js'
+import type { Envelope, EnvelopeSummary, ObjectMetadata, ObjectName } from '../formats/format.js'
 import type { Opener } from '../message/opener.js'
 import type { Settings } from './options.js'
+import { suffixOf } from './request-options.js'
 import type { RequestSettings } from './request-options.js'
 import { untilAborted } from './sdk.js'
-import type { Output } from './sdk.js'
+import type { Input, Output } from './sdk.js'
 
 export function unexpected(message: string): CseError {
   return new CseError('ERR_S3CSE_RESPONSE_UNEXPECTED', message)
 }
 
-export function notEncrypted({ bucket, key }: ObjectName): NotEncryptedError {
+export function notEncrypted({ bucket, key }: ObjectName, settings: Settings, input: Input): NotEncryptedError {
+  const { read } = settings.instructionFile
+  const files = settings.format.instructionFiles
+  const file =
+    files === undefined
+      ? ''
+      : read
+        ? `, and there is no instruction file ${key}${suffixOf(settings, input)}`
+        : ' (instruction files are not read here: instructionFile.read is false)'
   return new NotEncryptedError(
-    `${bucket}/${key} has no encryption envelope in its metadata: it is stored as plaintext, or its envelope is in an instruction file, which this version does not read. Plain objects are read with a client without encryption, or with the option passthrough.`,
+    `${bucket}/${key} has no encryption envelope in its metadata${file}: it is stored as plaintext. Plain objects are read with a client without encryption, or with the option passthrough.`,
   )
 }
 
-/** The envelope of an output of GetObject or HeadObject; `undefined` if it has none. Throws ERR_S3CSE_ENVELOPE_INVALID. */
+/** The envelope in the metadata of an output of GetObject or HeadObject; `undefined` if it has none. Throws ERR_S3CSE_ENVELOPE_INVALID. */
 export function recogniseObject(settings: Settings, output: Output, object: ObjectName): Envelope | undefined {
   return settings.format.recognise((output.Metadata ?? {}) as ObjectMetadata, object)
 }
@@ -28,8 +38,16 @@ export function checkObjectSize(envelope: Envelope, sealedLength: number, settin
     throw new PolicyError(
       'ERR_S3CSE_POLICY',
       `${where} has ${sealedLength} stored bytes, more than maxObjectBytes (${settings.maxObjectBytes})`,
+      withoutContext(envelope.summary),
     )
   }
+}
+
+/** Its values may be somebody's names and numbers. */
+export function withoutContext(summary: EnvelopeSummary): ObjectFacts {
+  const facts: Partial<EnvelopeSummary> = { ...summary }
+  delete (facts as { context?: unknown }).context
+  return facts as ObjectFacts
 }
 
 export interface OpenEnvelope {
@@ -45,6 +63,7 @@ export function openEnvelope({ envelope, settings, request, object, signal }: Op
   const opening = envelope.open({
     keyring: request.keyring,
     commitmentPolicy: settings.commitmentPolicy,
+    legacy: settings.legacy,
     encryptionContext: request.encryptionContext,
     object,
     ...(signal === undefined ? {} : { signal }),

@@ -34,6 +34,30 @@ export interface SpoolOptions {
   readonly maxBytes?: number | undefined
 }
 
+/** Old algorithms that may be read, each by its own switch. */
+export interface LegacyOptions {
+  /** Data keys under wraps that bind nothing: `AESWrap`, `kms`, RSA-OAEP with SHA-256, AES/ECB, RSA PKCS#1 v1.5. Default: false. */
+  readonly wrapping?: boolean | undefined
+  /** Content that nothing authenticates (AES-CBC), and data keys of 128 and 192 bits. Default: false. */
+  readonly content?: boolean | undefined
+}
+
+/** Envelopes in a file beside the object. */
+export interface InstructionFileOptions {
+  /** Whether an envelope that is not in the metadata is looked for in an instruction file. Costs a request for each plain object. Default: true. */
+  readonly read?: boolean | undefined
+  /** Whether envelopes are written into instruction files, just before the object. Default: false, into the object's metadata. */
+  readonly write?: boolean | undefined
+  /**
+   * Whether an instruction file may be replaced in a bucket without versioning. If the process dies between the write of
+   * the file and that of the object, the object that was there before has lost its key for ever. With versioning nothing
+   * is lost, and this is not needed. Default: false, an error (ERR_S3CSE_INSTRUCTION_FILE).
+   */
+  readonly overwrite?: boolean | undefined
+  /** What stands behind the object's key in the name of the file. Default: '.instruction'. */
+  readonly suffix?: string | undefined
+}
+
 export interface EncryptionOptions {
   /** Who can unwrap the data keys: `aesKeyring`, `rsaKeyring`, `kmsKeyring` of s3-cse/kms, or your own. */
   readonly keyring: Keyring
@@ -59,6 +83,10 @@ export interface EncryptionOptions {
    * bits of it unnoticed. 'whole-object': reads and verifies the whole object, and returns the part. Default: 'reject'.
    */
   readonly rangeReads?: RangeReads | undefined
+  /** Objects of older clients: what of their algorithms may be read. Most need a `commitmentPolicy` that allows it as well. Default: nothing. */
+  readonly legacy?: LegacyOptions | undefined
+  /** Envelopes in a file beside the object. Default: read, not written. */
+  readonly instructionFile?: InstructionFileOptions | undefined
   /** Milliseconds after the last part until a multipart upload that was neither completed nor aborted is forgotten, its key wiped. Default: 24 hours. */
   readonly uploadStateMaxAge?: number | undefined
   /** Milliseconds that a part waits for lower parts to be sent, whose lengths tell where it begins; not used with `partSize`. Default: 30 seconds. */
@@ -81,6 +109,13 @@ export interface Settings {
   readonly maxObjectBytes: number
   readonly spool: { readonly directory: string | undefined; readonly maxBytes: number } | undefined
   readonly rangeReads: RangeReads
+  readonly legacy: { readonly wrapping: boolean; readonly content: boolean }
+  readonly instructionFile: {
+    readonly read: boolean
+    readonly write: boolean
+    readonly overwrite: boolean
+    readonly suffix: string
+  }
   readonly uploadStateMaxAge: number
   readonly uploadPartWait: number
   readonly unsignedPayload: boolean
@@ -109,6 +144,8 @@ const names: readonly (keyof EncryptionOptions)[] = [
   'maxObjectBytes',
   'spool',
   'rangeReads',
+  'legacy',
+  'instructionFile',
   'uploadStateMaxAge',
   'uploadPartWait',
   'unsignedPayload',
@@ -207,6 +244,38 @@ function spoolOption(value: unknown): Settings['spool'] {
   return { directory: options.directory, maxBytes: byteCount(options.maxBytes, 'spool.maxBytes', DEFAULT_SPOOL_BYTES) }
 }
 
+function legacyOption(value: unknown): Settings['legacy'] {
+  const { wrapping, content } = onlyMembers(value ?? {}, ['wrapping', 'content'], 'legacy')
+  return Object.freeze({
+    wrapping: booleanOption(wrapping, 'legacy.wrapping'),
+    content: booleanOption(content, 'legacy.content'),
+  })
+}
+
+/** Of the names of objects, in bytes of UTF-8. */
+const MAX_KEY_BYTES = 1024
+
+export function suffixOption(value: unknown, name: string): string {
+  const length = typeof value === 'string' ? new TextEncoder().encode(value).length : 0
+  if (length > 0 && length < MAX_KEY_BYTES) return value as string
+  throw configError(`${name} must be a text that is not empty and shorter than a key may be`)
+}
+
+function instructionFileOption(value: unknown, format: Format): Settings['instructionFile'] {
+  const members = ['read', 'write', 'overwrite', 'suffix']
+  const { read, write, overwrite, suffix } = onlyMembers(value ?? {}, members, 'instructionFile')
+  const checked = {
+    read: read === undefined ? true : booleanOption(read, 'instructionFile.read'),
+    write: booleanOption(write, 'instructionFile.write'),
+    overwrite: booleanOption(overwrite, 'instructionFile.overwrite'),
+    suffix: suffix === undefined ? '.instruction' : suffixOption(suffix, 'instructionFile.suffix'),
+  }
+  if (checked.write && format.instructionFiles === undefined) {
+    throw configError(`instructionFile.write: the format '${format.name}' has no instruction files`)
+  }
+  return Object.freeze(checked)
+}
+
 function commandNames(value: unknown): ReadonlySet<string> {
   if (value === undefined) return new Set()
   if (!Array.isArray(value)) throw configError('allowCommands must be an array of command class names')
@@ -257,6 +326,8 @@ export function settings(given: EncryptionOptions): Settings {
     maxObjectBytes: byteCount(options.maxObjectBytes, 'maxObjectBytes', Infinity),
     spool,
     rangeReads: rangeReadsOption(options.rangeReads ?? 'reject'),
+    legacy: legacyOption(options.legacy),
+    instructionFile: instructionFileOption(options.instructionFile, format),
     uploadStateMaxAge,
     uploadPartWait: milliseconds(options.uploadPartWait, 'uploadPartWait', 30_000),
     unsignedPayload: booleanOption(options.unsignedPayload, 'unsignedPayload'),

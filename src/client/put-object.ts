@@ -10,10 +10,11 @@ import { collectBody, tooLarge } from './collect-body.js'
 import { unsupported } from './commands.js'
 import { mergedMetadata, refuseReserved } from './envelope-metadata.js'
 import { setInfo, takeChecksums } from './info.js'
+import { fileOf, withInstructionFile } from './instruction-file.js'
 import type { Settings } from './options.js'
 import { objectName, requestSettings } from './request-options.js'
 import { sendsStreams, throwIfAborted, untilAborted } from './sdk.js'
-import type { Args, ClientConfig, Input, Next, Result } from './sdk.js'
+import type { CommandContext, Input, Result } from './sdk.js'
 import { watchUpload } from './upload-streams.js'
 
 /** What S3 stores in one PUT, in bytes. */
@@ -103,13 +104,8 @@ async function sealBody(
   return { body: stream, isSealed: () => complete, cancel: (error) => stream.destroy(error) }
 }
 
-export async function putObject(
-  args: Args,
-  next: Next,
-  settings: Settings,
-  config: ClientConfig,
-  signal: AbortSignal | undefined,
-): Promise<Result> {
+export async function putObject(c: CommandContext, settings: Settings): Promise<Result> {
+  const { args, next, config, signal } = c
   const { input } = args
   // Taken over at once: from here on an error of the caller's stream is ours to report.
   const source = runtime.isStream(input.Body) ? runtime.source(input.Body) : undefined
@@ -142,6 +138,7 @@ export async function putObject(
       ...(signal === undefined ? {} : { signal }),
     })
     const sealed = await untilAborted(sealing, signal, (late) => late.sealer.destroy())
+    const file = fileOf(settings, request, sealed.metadata)
     let body
     let sealedLength: number
     let metadata
@@ -153,7 +150,7 @@ export async function putObject(
           `The body has ${length} bytes and ${sealedLength} when encrypted; one PUT takes ${MAX_PUT_BYTES}. Larger objects need a multipart upload (Upload of @aws-sdk/lib-storage).`,
         )
       }
-      metadata = mergedMetadata(own, sealed.metadata, bucket, key)
+      metadata = mergedMetadata(own, file?.onObject ?? sealed.metadata, bucket, key)
       throwIfAborted(signal)
       body = await sealBody(plaintext, sealed.sealer, checksums)
     } catch (error) {
@@ -170,7 +167,9 @@ export async function putObject(
     for (const member of digestMembers(input)) Reflect.deleteProperty(encrypted, member)
     if (checksums !== undefined) encrypted.ChecksumAlgorithm = checksums.algorithm
     try {
-      const result = await next({ ...args, input: encrypted })
+      const send = (): Promise<Result> => next({ ...args, input: encrypted })
+      const object = { bucket, key }
+      const result = await (file === undefined ? send() : withInstructionFile({ ...c, settings, object, file }, send))
       if (!body.isSealed()) {
         throw new CseError(
           'ERR_S3CSE_RESPONSE_UNEXPECTED',
@@ -179,7 +178,7 @@ export async function putObject(
       }
       setInfo(result.output, {
         status: 'encrypted',
-        envelope: sealed.summary,
+        envelope: file === undefined ? sealed.summary : { ...sealed.summary, instructionFile: `${key}${file.suffix}` },
         metadata: sealed.metadata,
         storedLength: sealedLength,
         checksums: takeChecksums(result.output),

@@ -2,7 +2,7 @@ import type { PutObjectCommandInput } from '@aws-sdk/client-s3'
 
 import { configError } from '../errors.js'
 import type { Context, Keyring } from '../keyrings/keyring.js'
-import { booleanOption, contextOption, keyringOption, onlyMembers, rangeReadsOption } from './options.js'
+import { booleanOption, contextOption, keyringOption, onlyMembers, rangeReadsOption, suffixOption } from './options.js'
 import type { RangeReads, Settings } from './options.js'
 
 /** What may differ from request to request. Everything else is the client's. */
@@ -15,6 +15,8 @@ export interface RequestOptions {
   readonly delayedAuthentication?: boolean | undefined
   /** Replaces the client's setting for this GetObject. */
   readonly rangeReads?: RangeReads | undefined
+  /** Replaces the client's `instructionFile.suffix` for this object: for a second file with the key of somebody else, for example. */
+  readonly instructionFileSuffix?: string | undefined
   /**
    * For a multipart upload: every part but the last has exactly this many bytes of plaintext, at least 5 MiB. Parts may
    * then be sent in any order and from several processes. Default: where a part begins is known when those before it
@@ -88,7 +90,16 @@ const OPTIONS: unique symbol = Symbol.for('s3-cse.request-options')
 export function requestOptions<I extends Encryptable>(input: I, options: RequestOptions): SdkInput<I> {
   const given = onlyMembers(
     options,
-    ['encryptionContext', 'keyring', 'delayedAuthentication', 'rangeReads', 'partSize', 'saveUpload', 'stateKey'],
+    [
+      'encryptionContext',
+      'keyring',
+      'delayedAuthentication',
+      'rangeReads',
+      'instructionFileSuffix',
+      'partSize',
+      'saveUpload',
+      'stateKey',
+    ],
     'requestOptions',
   )
   const checked: RequestOptions = Object.freeze({
@@ -99,6 +110,10 @@ export function requestOptions<I extends Encryptable>(input: I, options: Request
         ? undefined
         : booleanOption(given.delayedAuthentication, 'delayedAuthentication'),
     rangeReads: given.rangeReads === undefined ? undefined : rangeReadsOption(given.rangeReads),
+    instructionFileSuffix:
+      given.instructionFileSuffix === undefined
+        ? undefined
+        : suffixOption(given.instructionFileSuffix, 'instructionFileSuffix'),
     partSize: given.partSize === undefined ? undefined : partSizeOption(given.partSize),
     saveUpload: saveOption(given.saveUpload, 'saveUpload'),
     stateKey: stateKeyOption(given.stateKey),
@@ -133,6 +148,7 @@ export interface RequestSettings {
   readonly encryptionContext: Context
   readonly delayedAuthentication: boolean
   readonly rangeReads: RangeReads
+  readonly instructionFileSuffix: string
   readonly partSize: number | undefined
   readonly saveUpload: SaveUpload | undefined
   readonly stateKey: Uint8Array | undefined
@@ -162,10 +178,15 @@ export function requestSettings(settings: Settings, input: object, bucket: strin
     encryptionContext: context ?? NO_CONTEXT,
     delayedAuthentication: options.delayedAuthentication ?? settings.delayedAuthentication,
     rangeReads: options.rangeReads ?? settings.rangeReads,
+    instructionFileSuffix: suffixOf(settings, input),
     partSize: options.partSize,
     saveUpload: options.saveUpload,
     stateKey: options.stateKey,
   }
+}
+
+export function suffixOf(settings: Settings, input: object): string {
+  return optionsOf(input).instructionFileSuffix ?? settings.instructionFile.suffix
 }
 
 export function partSizeOf(input: object): number | undefined {

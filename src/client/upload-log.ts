@@ -19,9 +19,20 @@ export interface UploadLog {
 }
 
 function headerOf(upload: ActiveUpload, role: UploadRole, stateKey: boolean): UploadHeader {
-  const { bucket, key, uploadId, metadata, checksumAlgorithm, fullObjectChecksum, multipart } = upload
+  const { bucket, key, uploadId, metadata, instructionFile, checksumAlgorithm, fullObjectChecksum, multipart } = upload
   const { partSize } = multipart
-  return { bucket, key, uploadId, metadata, role, partSize, checksumAlgorithm, fullObjectChecksum, stateKey }
+  return {
+    bucket,
+    key,
+    uploadId,
+    metadata,
+    role,
+    partSize,
+    instructionFile,
+    checksumAlgorithm,
+    fullObjectChecksum,
+    stateKey,
+  }
 }
 
 function partLine({ number, offset, length, from, states }: PartRecord): object {

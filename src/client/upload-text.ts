@@ -15,6 +15,7 @@ import type { ObjectMetadata } from '../formats/format.js'
 import type { Aes } from '../runtime/runtime.js'
 import { runtime } from '#runtime'
 import { isPartSize } from './request-options.js'
+import type { UploadFile } from './uploads.js'
 
 const VERSION = 1
 const INFO = 's3-cse upload state v1'
@@ -23,8 +24,8 @@ const KEY_LENGTH = 32
 /** Ends a record. */
 const END = '.'
 
-/** A header has a key of up to 1,024 bytes and metadata of 2 KB; JSON may write a byte as six characters. */
-const MAX_HEADER = 64 * 1024
+/** A header has a key of up to 1,024 bytes and an envelope of up to 64 KiB; JSON may write a character as several. */
+const MAX_HEADER = 256 * 1024
 /** Characters: states of the longest object have some 1.5 million, a last part that is kept 7 million. */
 const MAX_LINE = 32 * 1024 * 1024
 /** Characters: a stream of 64 GiB has some 16 million, and a text that follows it at most one such line. */
@@ -46,6 +47,7 @@ export interface UploadHeader {
   readonly role: UploadRole
   /** In bytes. */
   readonly partSize: number | undefined
+  readonly instructionFile: UploadFile | undefined
   readonly checksumAlgorithm: string | undefined
   readonly fullObjectChecksum: boolean
   /** Whether a state key is needed to read it. */
@@ -135,6 +137,15 @@ function metadataOf(value: unknown): ObjectMetadata {
   return Object.fromEntries(entries) as ObjectMetadata
 }
 
+function instructionFileOf(value: unknown): UploadFile | undefined {
+  if (value === undefined) return undefined
+  if (!isPlainObject(value) || !isPlainObject(value.members)) throw invalid('its instruction file is none')
+  const members: Record<string, unknown> = { ...value.members }
+  const { ObjectLockRetainUntilDate: date } = members
+  if (typeof date === 'string') members.ObjectLockRetainUntilDate = new Date(date)
+  return { suffix: requiredString(value.suffix, 'suffix'), members }
+}
+
 function parseJson(text: string, what: string): unknown {
   try {
     return JSON.parse(text)
@@ -161,6 +172,7 @@ function parseHeader(line: string): { header: UploadHeader; salt: Uint8Array } {
     metadata: metadataOf(given.metadata),
     role,
     partSize,
+    instructionFile: instructionFileOf(given.instructionFile),
     checksumAlgorithm: optionalString(given.checksumAlgorithm, 'checksum algorithm'),
     fullObjectChecksum: given.fullObjectChecksum === true,
     stateKey: given.stateKey === true,

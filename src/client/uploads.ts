@@ -23,6 +23,13 @@ export interface OwnPart {
   readonly stored: StoredPart
 }
 
+/** The instruction file of an upload. */
+export interface UploadFile {
+  readonly suffix: string
+  /** Of the request that created the upload, what the file is stored with. */
+  readonly members: Readonly<Record<string, unknown>>
+}
+
 /** A multipart upload between Create and Complete. */
 export interface ActiveUpload {
   readonly bucket: string
@@ -31,6 +38,8 @@ export interface ActiveUpload {
   readonly multipart: Multipart
   readonly metadata: ObjectMetadata
   readonly summary: EnvelopeSummary
+  /** Where the envelope goes when the upload is completed; `undefined`: it is in the metadata. */
+  readonly instructionFile: UploadFile | undefined
   /** As announced at CreateMultipartUpload. */
   readonly checksumAlgorithm: string | undefined
   readonly fullObjectChecksum: boolean

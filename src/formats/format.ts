@@ -1,3 +1,4 @@
+import type { ObjectFacts } from '../errors.js'
 import type { Context, Keyring } from '../keyrings/keyring.js'
 import type { Opener } from '../message/opener.js'
 import type { PositionalSealer, Sealer } from '../message/sealer.js'
@@ -16,18 +17,41 @@ export interface ObjectName {
 }
 
 /** What a reader may learn about an object's envelope without any key. */
-export interface EnvelopeSummary {
-  /** 's3ec'; later others. */
-  readonly format: string
-  /** 'V1', 'V2', 'V3'. */
-  readonly version: string
-  /** Content algorithm: `AES/GCM/NoPadding`, `AES/CBC/PKCS5Padding`, `115`. */
-  readonly contentAlgorithm: string
-  /** Wrap by its V2 name: `AES/GCM`, `RSA-OAEP-SHA1`, `kms+context`, or a legacy name. */
-  readonly wrapAlgorithm: string
-  readonly keyCommitment: boolean
+export interface EnvelopeSummary extends ObjectFacts {
   /** The stored encryption context (KMS) or materials description, as stored: not authenticated before the key is unwrapped. */
   readonly context: Context
+}
+
+/** A file beside the object that has (a part of) its envelope, as read from storage. */
+export interface InstructionFile {
+  /** The object's key and the suffix. */
+  readonly key: string
+  readonly suffix: string
+  readonly bytes: Uint8Array
+}
+
+/** What a format does with instruction files. */
+export interface InstructionFiles {
+  /** In bytes: longer ones are not read. */
+  readonly maxLength: number
+  /** Suffixes of clients that had another than everybody else; their files are read where legacy wraps and content are. */
+  readonly legacySuffixes: readonly string[]
+  /**
+   * Whether the envelope is in a file: 'needed' where the metadata shows that, 'possible' where nothing of an envelope is
+   * there (of a plain object either), `undefined` where it is complete. Throws ERR_S3CSE_ENVELOPE_INVALID. Pure.
+   */
+  wanted(metadata: ObjectMetadata, object: ObjectName): 'needed' | 'possible' | undefined
+  /** Throws ERR_S3CSE_ENVELOPE_INVALID. Pure. */
+  recognise(metadata: ObjectMetadata, file: InstructionFile, object: ObjectName): Envelope
+  /** Divides a whole envelope, as `seal` made it. */
+  split(metadata: ObjectMetadata): SplitEnvelope
+}
+
+export interface SplitEnvelope {
+  /** What stays on the object. */
+  readonly object: ObjectMetadata
+  /** The file's contents and user metadata. */
+  readonly file: { readonly text: string; readonly metadata: ObjectMetadata }
 }
 
 /** A recognised envelope. */
@@ -59,6 +83,8 @@ export interface SealRequest {
 export interface OpenRequest {
   readonly keyring: Keyring
   readonly commitmentPolicy: CommitmentPolicy
+  /** Old algorithms that may be read. Default: none. */
+  readonly legacy?: { readonly wrapping: boolean; readonly content: boolean }
   readonly encryptionContext: Context
   readonly object: ObjectName
   readonly signal?: AbortSignal
@@ -76,11 +102,13 @@ export interface Format {
   readonly name: string
   /** Metadata keys (lower case) that belong to this format's envelopes, and that a caller may not set. */
   readonly reservedKeys: ReadonlySet<string>
+  /** Absent: the format has none. */
+  readonly instructionFiles?: InstructionFiles
   /** Whether the authentication of all of its openers is 'segment', so that a Range is authenticated by itself. Default: false. */
   readonly authenticatedRanges?: boolean
   /** Throws ERR_S3CSE_CONFIG if keyring, policy and context cannot work together: called when the client is set up, and for each request that brings its own. */
   check(request: { keyring: Keyring; commitmentPolicy: CommitmentPolicy; encryptionContext: Context | undefined }): void
   seal(request: SealRequest): Promise<Sealed>
-  /** `undefined`: no envelope of this format. Throws ERR_S3CSE_ENVELOPE_INVALID for a damaged or mixed one. Pure. */
+  /** `undefined`: no envelope of this format in the metadata. Throws ERR_S3CSE_ENVELOPE_INVALID for a damaged or mixed one. Pure. */
   recognise(metadata: ObjectMetadata, object: ObjectName): Envelope | undefined
 }

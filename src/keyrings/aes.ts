@@ -1,7 +1,9 @@
 import { runtime } from '#runtime'
+import { ecbWrap } from '../crypto/aes-ecb.js'
 import { configError } from '../errors.js'
-import type { Aes, KeyHandle, MaybePromise } from '../runtime/runtime.js'
-import { dataKeyToWrap, onlyEncryptedKey, refuseContext, requireS3ec, wrapResult } from './data-key.js'
+import type { KeyHandle, MaybePromise } from '../runtime/runtime.js'
+import { ecbWrapName, gcmWrap, gcmWrapName, aesUnwraps, type WrappingKey } from './aes-wraps.js'
+import { dataKeyToWrap, onlyEncryptedKey, refuseContext, requireS3ec, wrapResult, wrapWanted } from './data-key.js'
 import type { Context, DataKey, Keyring, UnwrapRequest, WrapRequest, WrapResult } from './keyring.js'
 import { keysByMaterials } from './materials.js'
 import { andThen, importKey, isBytes, takeList, takeOptions, takeStringMap } from './options.js'
@@ -27,13 +29,14 @@ export interface AesKeyringOptions {
 }
 
 const owner = 'aesKeyring'
-const algorithm = 'AES/GCM'
-const ivLength = 12
-const tagLength = 16
+const rejectionLabel = new TextEncoder().encode('s3-cse AES implicit rejection v1')
 
 /**
  * Wraps data keys with an AES key that you hold: AES-GCM with a random 12-byte IV and a 16-byte tag, bound to the
  * content algorithm (the `AES/GCM` wrap of the S3 encryption clients, format V3 code `02`).
+ *
+ * Reads also what older clients wrote: `AESWrap` (RFC 3394) and `AES` (ECB with PKCS#7 padding, which nothing
+ * authenticates). Whether such objects may be read at all is the format's policy, decided before the keyring is asked.
  *
  * IVs are random, so one wrapping key should wrap at most 2^32 data keys (NIST SP 800-38D section 8.3).
  *
@@ -59,20 +62,17 @@ export function aesKeyring(options: AesKeyringOptions): Keyring {
   const keyFor = keysByMaterials(owner, { materialsDescription: description, key }, additional)
 
   return Object.freeze({
-    algorithms: Object.freeze([algorithm]),
+    algorithms: Object.freeze([...aesUnwraps.keys()]),
 
     async wrap(request: WrapRequest): Promise<WrapResult> {
       requireS3ec(owner, request.suite)
       refuseContext(owner, request.context)
-      const aes = await key
+      const algorithm = wrapWanted(owner, request, gcmWrapName, ecbWrapName)
+      const { aes } = await key
       const dataKey = dataKeyToWrap(owner, request)
       try {
-        const iv = runtime.randomBytes(ivLength)
-        const sealed = await aes.gcmEncrypt(iv, boundName(request), dataKey)
-        const encrypted = new Uint8Array(ivLength + sealed.length)
-        encrypted.set(iv)
-        encrypted.set(sealed, ivLength)
-        return wrapResult(dataKey, algorithm, encrypted, description)
+        const wrapped = algorithm === ecbWrapName ? ecbWrap(aes, dataKey) : gcmWrap(aes, request.suite, dataKey)
+        return wrapResult(dataKey, algorithm, await wrapped, description)
       } catch (error) {
         dataKey.fill(0)
         throw error
@@ -81,30 +81,27 @@ export function aesKeyring(options: AesKeyringOptions): Keyring {
 
     async unwrap(request: UnwrapRequest): Promise<DataKey | undefined> {
       requireS3ec(owner, request.suite)
-      const encrypted = onlyEncryptedKey(request, algorithm)
-      if (encrypted?.length !== ivLength + request.suite.keyLength + tagLength) return undefined
-      const aes = await keyFor(request.context)
-      return aes.gcmDecrypt(encrypted.subarray(0, ivLength), boundName(request), encrypted.subarray(ivLength))
+      const encrypted = onlyEncryptedKey(request)
+      if (encrypted === undefined) return undefined
+      const open = aesUnwraps.get(encrypted.algorithm)
+      return open?.(await keyFor(request.context), request.suite, encrypted.ciphertext)
     },
   })
 }
 
-/** The additional authenticated data: a data key cannot be used under another content algorithm than its own. */
-function boundName({ suite }: WrapRequest | UnwrapRequest): Uint8Array {
-  return new TextEncoder().encode(suite.name)
-}
-
-function importWrappingKey(name: string, key: Uint8Array | KeyHandle): MaybePromise<Aes> {
+function importWrappingKey(name: string, key: Uint8Array | KeyHandle): MaybePromise<WrappingKey> {
   return importKey(name, () =>
     andThen(isBytes(key) ? new Uint8Array(key) : runtime.exportSecretKey(key), (bytes) => {
       const { length } = bytes
       if (length !== 16 && length !== 24 && length !== 32) {
         throw configError(`${name} must have 16, 24 or 32 bytes, not ${length}`)
       }
-      return andThen(runtime.aes(bytes), (aes) => {
-        bytes.fill(0)
-        return aes
-      })
+      return andThen(runtime.aes(bytes), (aes) =>
+        andThen(runtime.hmacSha512(bytes, rejectionLabel), (rejectionSecret) => {
+          bytes.fill(0)
+          return { aes, rejectionSecret }
+        }),
+      )
     }),
   )
 }

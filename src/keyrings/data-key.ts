@@ -1,7 +1,7 @@
 import { runtime } from '#runtime'
 import { configError } from '../errors.js'
 import { isBytes } from './options.js'
-import type { Context, DataKey, Suite, UnwrapRequest, WrapRequest, WrapResult } from './keyring.js'
+import type { Context, DataKey, EncryptedDataKey, Suite, UnwrapRequest, WrapRequest, WrapResult } from './keyring.js'
 
 /** The provider id of every data key in the formats of the S3 encryption clients. */
 const s3ecProvider = 'S3Keyring'
@@ -21,12 +21,24 @@ export function refuseContext(owner: string, context: Context): void {
   }
 }
 
+/** In bytes: what an unwrapped data key may have. */
+export function keyLengthsOf({ keyLength, keyLengths }: Suite): readonly number[] {
+  return keyLengths ?? [keyLength]
+}
+
+/** The wrap that is asked for: `usual`, unless the request names another of `others`. */
+export function wrapWanted(owner: string, { algorithm }: WrapRequest, usual: string, ...others: string[]): string {
+  if (algorithm === undefined || algorithm === usual || others.includes(algorithm)) return algorithm ?? usual
+  throw configError(`${owner} writes ${[usual, ...others].join(' or ')}, not ${JSON.stringify(algorithm)}`)
+}
+
 /** A copy of the data key that is to be wrapped, or `undefined` if a new one is wanted. */
 export function givenDataKey(owner: string, request: WrapRequest): DataKey | undefined {
   const { dataKey, suite } = request
   if (dataKey === undefined) return undefined
-  if (!isBytes(dataKey) || dataKey.length !== suite.keyLength) {
-    throw configError(`${owner}: dataKey must be a Uint8Array of ${suite.keyLength} bytes`)
+  const lengths = keyLengthsOf(suite)
+  if (!isBytes(dataKey) || !lengths.includes(dataKey.length)) {
+    throw configError(`${owner}: dataKey must be a Uint8Array of ${lengths.join(' or ')} bytes`)
   }
   return new Uint8Array(dataKey)
 }
@@ -36,10 +48,9 @@ export function dataKeyToWrap(owner: string, request: WrapRequest): DataKey {
   return givenDataKey(owner, request) ?? runtime.randomBytes(request.suite.keyLength)
 }
 
-/** S3EC has exactly one encrypted data key: its ciphertext, if it was wrapped with `algorithm`. */
-export function onlyEncryptedKey(request: UnwrapRequest, algorithm: string): Uint8Array | undefined {
-  const [key, ...others] = request.encryptedDataKeys
-  return key !== undefined && others.length === 0 && key.algorithm === algorithm ? key.ciphertext : undefined
+/** S3EC has exactly one encrypted data key. */
+export function onlyEncryptedKey({ encryptedDataKeys }: UnwrapRequest): EncryptedDataKey | undefined {
+  return encryptedDataKeys.length === 1 ? encryptedDataKeys[0] : undefined
 }
 
 export function wrapResult(dataKey: DataKey, algorithm: string, ciphertext: Uint8Array, context: Context): WrapResult {

@@ -59,14 +59,14 @@ export function unexpected({ keyWords }: KmsAccess, operation: string, found: st
 
 /**
  * Moves a data key out of a response: the response's copy, which may lie in memory shared with others, is wiped.
- * `undefined` if it is not of this length. All zero bytes are refused too: that is what a client which hands out one
+ * `undefined` if it has none of these lengths (in bytes). All zero bytes are refused too: that is what a client which hands out one
  * response twice (a cache, a mock) gives the second time.
  */
-export function takePlaintext(plaintext: unknown, length: number): Uint8Array | undefined {
+export function takePlaintext(plaintext: unknown, lengths: readonly number[]): Uint8Array | undefined {
   if (!isBytes(plaintext)) return undefined
   const key = new Uint8Array(plaintext)
   plaintext.fill(0)
-  if (key.length === length && key.some((byte) => byte !== 0)) return key
+  if (lengths.includes(key.length) && key.some((byte) => byte !== 0)) return key
   key.fill(0)
   return undefined
 }

@@ -2,8 +2,7 @@ import { configError } from '../errors.js'
 import { requireS3ec } from './data-key.js'
 import type { DataKey, Keyring, UnwrapRequest, WrapResult } from './keyring.js'
 import { checkClient, takeGrantTokens, type KmsClientLike } from './kms-client.js'
-import { kmsAlgorithm } from './kms-context.js'
-import { kmsUnwrap } from './kms-unwrap.js'
+import { kmsAlgorithms, kmsUnwrap } from './kms-unwrap.js'
 import { takeList, takeOptions } from './options.js'
 
 /** Whose keys may open objects. */
@@ -28,7 +27,8 @@ const owner = 'kmsDiscoveryKeyring'
 /**
  * Reads objects wrapped under any KMS key of the given accounts that the caller may use; it cannot write. KMS learns the
  * key from its own ciphertext, and the key that it used must pass the filter: names of keys that are stored with an
- * object are never used. Prefer `kmsKeyring` where the key is known: it accepts no other.
+ * object are never used. It opens the wraps `kms+context` and `kms`; whether objects with the second, of older clients,
+ * may be read at all is the format's policy, decided before the keyring is asked. Prefer `kmsKeyring` where the key is known: it accepts no other.
  *
  * @throws CseError `ERR_S3CSE_CONFIG` for a filter without accounts or an unknown option, and on every write. Later:
  * KmsError `ERR_S3CSE_KMS` where KMS refuses or cannot be reached for a reason that is not about the object.
@@ -45,7 +45,7 @@ export function kmsDiscoveryKeyring(options: KmsDiscoveryKeyringOptions): Keyrin
   const keyWords = `the object's key (discovery in ${accountIds.join(', ')})`
 
   return Object.freeze({
-    algorithms: Object.freeze([kmsAlgorithm]),
+    algorithms: kmsAlgorithms,
 
     async wrap(): Promise<WrapResult> {
       throw configError(`${owner} cannot write: it has no key of its own; write with kmsKeyring`)

@@ -1,27 +1,33 @@
 import { KmsError } from '../errors.js'
-import { onlyEncryptedKey } from './data-key.js'
+import { keyLengthsOf, onlyEncryptedKey } from './data-key.js'
 import type { DataKey, UnwrapRequest } from './keyring.js'
 import { parseKmsKeyArn, type KmsKeyArn } from './kms-arn.js'
 import { decrypt, takePlaintext, type KmsAccess } from './kms-client.js'
-import { isBoundToSuite, kmsAlgorithm } from './kms-context.js'
+import { fitsSuite, kmsAlgorithm, legacyKmsAlgorithm } from './kms-context.js'
 import { isAboutTheObject } from './kms-errors.js'
 
 /** KMS's limit for a CiphertextBlob, in bytes. A longer one is refused here, because KMS's answer to it is not about the object. */
 export const maximumBlob = 6144
 
-/** Decrypt, and what its answer must be: a data key of the suite's length, from a key that `accept` knows. */
+/** Every wrap that KMS opens, by its name. */
+export const kmsAlgorithms: readonly string[] = Object.freeze([kmsAlgorithm, legacyKmsAlgorithm])
+
+/** Decrypt, and what its answer must be: a data key of a length that the suite has, from a key that `accept` knows. */
 export async function kmsUnwrap(
   access: KmsAccess,
   target: { KeyId?: string; GrantTokens?: string[] },
   request: UnwrapRequest,
   accept: (used: KmsKeyArn) => boolean,
 ): Promise<DataKey | undefined> {
-  const blob = onlyEncryptedKey(request, kmsAlgorithm)
-  if (blob === undefined || blob.length === 0 || blob.length > maximumBlob || !isBoundToSuite(request)) return undefined
+  const key = onlyEncryptedKey(request)
+  if (key === undefined || !kmsAlgorithms.includes(key.algorithm) || !fitsSuite(request, key.algorithm))
+    return undefined
+  const { ciphertext: blob } = key
+  if (blob.length === 0 || blob.length > maximumBlob) return undefined
   try {
     const input = { ...target, CiphertextBlob: blob, EncryptionContext: { ...request.context } }
     const output = await decrypt(access, input)
-    const dataKey = takePlaintext(output.Plaintext, request.suite.keyLength)
+    const dataKey = takePlaintext(output.Plaintext, keyLengthsOf(request.suite))
     const used = parseKmsKeyArn(output.KeyId)
     if (used !== undefined && accept(used)) return dataKey
     dataKey?.fill(0)

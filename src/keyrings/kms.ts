@@ -1,5 +1,5 @@
 import { configError } from '../errors.js'
-import { givenDataKey, requireS3ec, wrapResult } from './data-key.js'
+import { givenDataKey, requireS3ec, wrapResult, wrapWanted } from './data-key.js'
 import type { Context, DataKey, Keyring, UnwrapRequest, WrapRequest, WrapResult } from './keyring.js'
 import { isConfiguredKey, parseKmsKeyArn, parseKmsKeyName, type KmsKeyArn, type KmsKeyName } from './kms-arn.js'
 import {
@@ -12,8 +12,8 @@ import {
   type KmsAccess,
   type KmsClientLike,
 } from './kms-client.js'
-import { contextToWrap, kmsAlgorithm } from './kms-context.js'
-import { kmsUnwrap, maximumBlob } from './kms-unwrap.js'
+import { contextToWrap, kmsAlgorithm, legacyKmsAlgorithm } from './kms-context.js'
+import { kmsAlgorithms, kmsUnwrap, maximumBlob } from './kms-unwrap.js'
 import { isBytes, takeOptions } from './options.js'
 
 export interface KmsKeyringOptions {
@@ -34,6 +34,9 @@ const owner = 'kmsKeyring'
  * Data keys from a symmetric key in AWS KMS (the `kms+context` wrap of the S3 encryption clients, format V3 code `12`):
  * GenerateDataKey to write, Decrypt to read. KMS authenticates the encryption context and the content algorithm. Decrypt
  * always names the configured key, and its answer must come from that key.
+ *
+ * Reads also the `kms` wrap of older clients, whose context does not bind the content algorithm. Whether such objects
+ * may be read at all is the format's policy, decided before the keyring is asked.
  *
  * The response's copy of a data key is wiped as soon as it has been taken over, so a mocked client must give fresh bytes
  * for each call.
@@ -58,11 +61,12 @@ export function kmsKeyring(options: KmsKeyringOptions): Keyring {
   const accessFor = (signal: AbortSignal | undefined): KmsAccess => ({ client, keyWords: `key ${keyId}`, signal })
 
   return Object.freeze({
-    algorithms: Object.freeze([kmsAlgorithm]),
+    algorithms: kmsAlgorithms,
 
     async wrap(request: WrapRequest): Promise<WrapResult> {
       requireS3ec(owner, request.suite)
-      const context = contextToWrap(owner, request.context, request.suite)
+      const algorithm = wrapWanted(owner, request, kmsAlgorithm, legacyKmsAlgorithm)
+      const context = contextToWrap(owner, request.context, { algorithm, suite: request.suite, keyId })
       const given = givenDataKey(owner, request)
       const target = { KeyId: keyId, EncryptionContext: { ...context }, ...tokens }
       const access = accessFor(request.signal)
@@ -70,11 +74,12 @@ export function kmsKeyring(options: KmsKeyringOptions): Keyring {
         const { keyLength } = request.suite
         const size = keyLength === 32 ? { KeySpec: 'AES_256' as const } : { NumberOfBytes: keyLength }
         const output = await generateDataKey(access, { ...target, ...size })
-        return checked(access, 'GenerateDataKey', output, takePlaintext(output.Plaintext, keyLength), context)
+        const made = { dataKey: takePlaintext(output.Plaintext, [keyLength]), algorithm, context }
+        return checked(access, 'GenerateDataKey', output, made)
       }
       try {
         const output = await encrypt(access, { ...target, Plaintext: given })
-        return checked(access, 'Encrypt', output, given, context)
+        return checked(access, 'Encrypt', output, { dataKey: given, algorithm, context })
       } catch (error) {
         given.fill(0)
         throw error
@@ -91,14 +96,13 @@ export function kmsKeyring(options: KmsKeyringOptions): Keyring {
     access: KmsAccess,
     operation: string,
     output: { CiphertextBlob?: Uint8Array | undefined; KeyId?: string | undefined },
-    dataKey: DataKey | undefined,
-    context: Context,
+    { dataKey, algorithm, context }: { dataKey: DataKey | undefined; algorithm: string; context: Context },
   ): WrapResult {
     if (dataKey === undefined) throw unexpected(access, operation, 'without a data key of the length asked for')
     const blob = output.CiphertextBlob
     const used = parseKmsKeyArn(output.KeyId)
     if (used !== undefined && accept(used) && isBytes(blob) && blob.length > 0 && blob.length <= maximumBlob) {
-      return wrapResult(dataKey, kmsAlgorithm, new Uint8Array(blob), context)
+      return wrapResult(dataKey, algorithm, new Uint8Array(blob), context)
     }
     dataKey.fill(0)
     throw unexpected(access, operation, 'for another key, or without a ciphertext')

@@ -1,10 +1,11 @@
 import { runtime } from '#runtime'
 import { configError } from '../errors.js'
 import type { MaybePromise, RsaKeyInput, RsaPrivateKey, RsaPublicKey } from '../runtime/runtime.js'
-import { dataKeyToWrap, onlyEncryptedKey, refuseContext, requireS3ec, wrapResult } from './data-key.js'
-import type { Context, DataKey, Keyring, Suite, UnwrapRequest, WrapRequest, WrapResult } from './keyring.js'
+import { dataKeyToWrap, onlyEncryptedKey, refuseContext, requireS3ec, wrapResult, wrapWanted } from './data-key.js'
+import type { Context, DataKey, Keyring, UnwrapRequest, WrapRequest, WrapResult } from './keyring.js'
 import { keysByMaterials } from './materials.js'
 import { andThen, importKey, takeList, takeOptions, takeStringMap } from './options.js'
+import { oaepWrap, oaepWrapName, pkcs1Wrap, pkcs1WrapName, rsaUnwraps } from './rsa-wraps.js'
 
 /** A further private key, for reading only. */
 export interface RsaAdditionalKey {
@@ -28,17 +29,21 @@ export interface RsaKeyringOptions {
 }
 
 const owner = 'rsaKeyring'
-const algorithm = 'RSA-OAEP-SHA1'
 
 /**
  * Wraps data keys with an RSA public key: OAEP with SHA-1 (RFC 8017 section 7.1) over the data key and the name of the
  * content algorithm (the `RSA-OAEP-SHA1` wrap of the S3 encryption clients, format V3 code `22`).
  *
+ * Reads also what older clients wrote: `RSA/ECB/OAEPWithSHA-256AndMGF1Padding` and `RSA` (PKCS#1 v1.5, section 7.2),
+ * on Node and with the private key as PEM, DER or KeyObject only. Whether such objects may be read at all is the
+ * format's policy, decided before the keyring is asked.
+ *
  * Anyone who has the public key can make objects that this keyring opens.
  *
  * @throws CseError `ERR_S3CSE_CONFIG` for a key that is not RSA, too short or of the wrong half, a pair that does not belong
  * together, an unknown option, or two keys with equal materials descriptions. Where the runtime imports keys
- * asynchronously (browsers), a wrong key is reported at the first use.
+ * asynchronously (browsers), a wrong key is reported at the first use. Also for a legacy wrap where the runtime or the
+ * kind of key has none.
  */
 export function rsaKeyring(options: RsaKeyringOptions): Keyring {
   const { publicKey, privateKey, materialsDescription, additionalKeys } = takeOptions(owner, options, {
@@ -69,57 +74,36 @@ export function rsaKeyring(options: RsaKeyringOptions): Keyring {
   const canRead = opening !== undefined || additional.length > 0
 
   return Object.freeze({
-    algorithms: Object.freeze([algorithm]),
+    algorithms: Object.freeze([...rsaUnwraps.keys()]),
 
     async wrap(request: WrapRequest): Promise<WrapResult> {
       if (sealing === undefined) throw configError(`${owner} cannot write: no public key was given`)
       requireS3ec(owner, request.suite)
       refuseContext(owner, request.context)
+      const algorithm = wrapWanted(owner, request, oaepWrapName, pkcs1WrapName)
       const key = await sealing
       const dataKey = dataKeyToWrap(owner, request)
-      const block = pseudoDataKey(request.suite, dataKey)
       try {
-        return wrapResult(dataKey, algorithm, await key.oaepSha1Encrypt(block), description)
+        const wrapped =
+          algorithm === pkcs1WrapName ? pkcs1Wrap(owner, key, dataKey) : oaepWrap(key, request.suite, dataKey)
+        return wrapResult(dataKey, algorithm, await wrapped, description)
       } catch (error) {
         dataKey.fill(0)
         throw error
-      } finally {
-        block.fill(0)
       }
     },
 
     async unwrap(request: UnwrapRequest): Promise<DataKey | undefined> {
       if (!canRead) throw configError(`${owner} cannot read: no private key was given`)
       requireS3ec(owner, request.suite)
-      const ciphertext = onlyEncryptedKey(request, algorithm)
+      const encrypted = onlyEncryptedKey(request)
+      if (encrypted === undefined) return undefined
+      const { algorithm, ciphertext } = encrypted
       const key = await keyFor(request.context)
-      if (key === undefined || ciphertext?.length !== key.modulusLength) return undefined
-      const block = await key.oaepSha1Decrypt(ciphertext)
-      return block === undefined ? undefined : openPseudoDataKey(request.suite, block)
+      if (key === undefined || ciphertext.length !== key.modulusLength) return undefined
+      return rsaUnwraps.get(algorithm)?.(owner, key, request.suite, ciphertext)
     },
   })
-}
-
-/** What OAEP encrypts: length of the data key in one byte, the data key, the name of the content algorithm. */
-function pseudoDataKey({ keyLength, name }: Suite, dataKey: Uint8Array): Uint8Array {
-  const bound = new TextEncoder().encode(name)
-  const block = new Uint8Array(1 + keyLength + bound.length)
-  block[0] = keyLength
-  block.set(dataKey.subarray(0, keyLength), 1)
-  block.set(bound, 1 + keyLength)
-  return block
-}
-
-/** The block must be exactly what a writer would have made of its data key: one comparison over all of it, one outcome. */
-function openPseudoDataKey(suite: Suite, block: Uint8Array): DataKey | undefined {
-  const dataKey = new Uint8Array(block.subarray(1, 1 + suite.keyLength))
-  const wanted = pseudoDataKey(suite, dataKey)
-  const valid = runtime.equal(block, wanted)
-  block.fill(0)
-  wanted.fill(0)
-  if (valid) return dataKey
-  dataKey.fill(0)
-  return undefined
 }
 
 function importPrivate(name: string, key: RsaKeyInput): MaybePromise<RsaPrivateKey> {

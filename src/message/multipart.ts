@@ -16,6 +16,7 @@ import { partOrder } from './part-order.js'
 import { partSlice, sealedPartLength, sliceCount } from './part-slices.js'
 import { fittingSize, partTable, recordOf } from './part-table.js'
 import type { Part } from './part-table.js'
+import { partTurns } from './part-turns.js'
 
 export { MAX_PART_BYTES, MAX_PARTS, MIN_PART_BYTES, uploadState } from './multipart-types.js'
 export type {
@@ -50,15 +51,22 @@ export function multipart(options: MultipartOptions): Multipart {
       `partSize must be a multiple of ${alignment} bytes with this format: ${fittingSize(alignment, partSize)} fits.`,
     )
   }
+  if (worker && sealer.ordered) {
+    throw uploadState(
+      'This format encrypts in order: parts cannot be encrypted by several processes. Let one send all of them.',
+    )
+  }
   let frozen: number | undefined
   const order = partOrder(options)
   const table = partTable({ ...options, order, isFrozen: () => frozen !== undefined })
+  const turns = partTurns({ ...options, table })
   let destroyed: Error | undefined
   let markKey: Uint8Array | undefined
 
   const context: AttemptContext = {
     options,
     table,
+    turns,
     alive(...secrets) {
       if (destroyed === undefined) return
       for (const secret of secrets) secret.fill(0)
@@ -115,8 +123,11 @@ export function multipart(options: MultipartOptions): Multipart {
   }
 
   /** The last part is stored without the trailer for certain, and can be followed by it. */
-  function checkFollowed({ number, stored, extent }: Part): void {
-    if (extent?.last !== true) return
+  function checkFollowed({ number, stored, extent, tail }: Part, length: number): void {
+    if (extent?.last !== true) {
+      if (extent?.end === length || tail !== undefined) return
+      throw uploadState(`The last bytes of part ${number} are not at hand any more: send it again.`)
+    }
     if (stored === undefined) {
       throw uploadState(`It is not known how part ${number} was stored, with the trailer or without: send it again.`)
     }
@@ -160,6 +171,7 @@ export function multipart(options: MultipartOptions): Multipart {
     const differs = part.stored !== undefined && part.stored !== version
     part.stored = differs && part.kept !== undefined ? 'without-trailer' : version
     part.complete = true
+    turns.check()
   }
 
   return {
@@ -232,7 +244,7 @@ export function multipart(options: MultipartOptions): Multipart {
         const body = joined(kept, await context.trailer(length))
         return { length, sealedLength, send: { number, body, replaces } }
       }
-      checkFollowed(part)
+      checkFollowed(part, length)
       // From here on no part may be new.
       frozen = length
       const last = extent.last ? new Uint8Array(0) : await rest(part)
@@ -243,6 +255,7 @@ export function multipart(options: MultipartOptions): Multipart {
       if (destroyed !== undefined) return
       destroyed = error
       order.close(error)
+      turns.close(error)
       for (const { states, tail, tailMark } of table.all()) {
         for (const secret of [...states, tail, tailMark, markKey]) secret?.fill(0)
       }

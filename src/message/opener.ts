@@ -27,13 +27,17 @@ export interface Opener {
   readonly alignment: number
   /** `undefined` where it cannot be known without the key; throws ERR_S3CSE_ENVELOPE_INVALID if no message is that long. */
   plaintextLength(sealedLength: number): number | undefined
+  /** Where only the end of the message shows how long its plaintext is: how many of its last bytes that takes, or all where it has fewer. */
+  readonly endLength?: number
+  /** The exact length of the plaintext, from these bytes. Rejects with DecryptionError where no message ends so. */
+  plaintextLengthFrom?(sealedLength: number, end: Uint8Array): MaybePromise<number>
   /** What plaintext [start, end) needs, `end` not before `start` and neither beyond the plaintext. */
   extent(start: number, end: number): Extent
   /** The whole message in one call, verified: for small messages. Throws DecryptionError. */
   openWhole(sealed: Uint8Array): MaybePromise<Uint8Array>
-  /** `into`: room for the result, at least as long as `sealed` and not overlapping it, which saves fresh memory; it may be used or not. */
+  /** Where a piece is chained to the one before it, pieces are opened in order, from an `extent` on. `into`: room for the result, at least as long as `sealed` and not overlapping it, which saves fresh memory; it may be used or not. */
   open(sealedOffset: number, sealed: Uint8Array, last: boolean, into?: Uint8Array): MaybePromise<Uint8Array>
-  /** 'whole': takes a piece of the sealed body into the check, in any order, each once. Returns its state: secret, and equal only for equal bytes at that place. */
+  /** 'whole', and 'none' with a check of its end: takes a piece of the sealed body into the check, in any order, each once. Returns its state: secret, and equal only for equal bytes at that place. */
   absorb?(sealedOffset: number, sealed: Uint8Array): MaybePromise<Uint8Array>
   /** 'whole': the state of a piece as `absorb` returns it. Takes nothing into the check. */
   hash?(sealedOffset: number, sealed: Uint8Array): MaybePromise<Uint8Array>
@@ -45,7 +49,7 @@ export interface Opener {
   absorbPlaintext?(offset: number, plaintext: Uint8Array): MaybePromise<Uint8Array>
   /** 'whole': the message in order, in one pass, instead of `open`, `absorb` and `verify`. Absent where the runtime has no streaming cipher. */
   stream?(): OpenerStream
-  /** 'whole': after every piece of the body was absorbed. 'segment': that the message ends where it should. Rejects with DecryptionError. */
+  /** 'whole': after every piece of the body was absorbed. 'none': the same, and only that the message ends as one can. 'segment': that the message ends where it should. Rejects with DecryptionError. */
   verify?(sealedLength: number, trailer: Uint8Array): MaybePromise<void>
   /** Wipes the keys. Idempotent. */
   destroy(): void

@@ -8,6 +8,7 @@ import { partSlice, sealedPartLength, sliceCount, sliceLength } from './part-sli
 import type { PartExtent } from './part-slices.js'
 import { recordOf } from './part-table.js'
 import type { Part, PartTable } from './part-table.js'
+import type { PartTurns } from './part-turns.js'
 import type { ByteSource } from '../runtime/runtime.js'
 
 /** From this length on, in bytes, it is worth the way to another thread. */
@@ -17,6 +18,7 @@ const APART_LENGTH = 1024 * 1024
 export interface AttemptContext {
   readonly options: MultipartOptions
   readonly table: PartTable
+  readonly turns: PartTurns
   /** Throws once the upload is over, and wipes the secrets that came too late. */
   alive(...secrets: readonly Uint8Array[]): void
   /** Makes the trailer, for a plaintext of that many bytes. */
@@ -134,6 +136,17 @@ export function partAttempt(context: AttemptContext, part: Part, kind: PartKind)
     return lower.length === number - 1 && lower.every(({ complete }) => complete)
   }
 
+  /** What follows was sealed behind other bytes than these might be. */
+  function checkNotPassed(placed: PartExtent): void {
+    if (part.states.length === sliceCount(sealer, placed)) return
+    for (const { number: above, states } of table.all()) {
+      if (above <= number || states.length === 0) continue
+      throw uploadState(
+        `Part ${above} was encrypted before part ${number} was encrypted to its end, and this format encrypts in order. Abort the upload to start again.`,
+      )
+    }
+  }
+
   async function placeLast(length: number, signal: AbortSignal | undefined): Promise<void> {
     const short = length < minPartBytes
     const needsTrailer = number === MAX_PARTS && !short
@@ -209,6 +222,7 @@ export function partAttempt(context: AttemptContext, part: Part, kind: PartKind)
       tail: (bytes) => keepTail(context, part, bytes),
       async trailer() {
         part.complete = true
+        context.turns.check()
         return withTrailer ? context.trailer(offset + plaintextLength) : new Uint8Array(0)
       },
     }
@@ -218,9 +232,11 @@ export function partAttempt(context: AttemptContext, part: Part, kind: PartKind)
     number,
     async place(signal) {
       lock = await lockPart(context, part, kind, signal)
+      if (sealer.ordered) await context.turns.turn(number, signal)
       offset = await table.order.offset(number, signal)
       context.alive()
       extent = table.extent(part, offset)
+      if (sealer.ordered) checkNotPassed(extent)
       if (part.states.length > 0 && part.extent !== undefined && part.extent.last !== extent.last) {
         throw otherBytes(number)
       }

@@ -1,4 +1,6 @@
 import { CseError } from '../errors.js'
+import { partWaits } from './part-waits.js'
+import type { PartWaitsOptions } from './part-waits.js'
 
 /** Where parts begin. Part n begins where the lengths of 1 to n - 1 say, or at (n - 1) * partSize. */
 export interface PartOrder {
@@ -12,26 +14,16 @@ export interface PartOrder {
   close(error: Error): void
 }
 
-export interface PartOrderOptions {
+export interface PartOrderOptions extends PartWaitsOptions {
   /** In bytes; `undefined`: lengths tell. */
   readonly partSize: number | undefined
-  /** In milliseconds. */
-  readonly maxWait: number
-  /** Makes the error for a signal that was aborted. */
-  readonly abortError: (signal: AbortSignal) => Error
-}
-
-interface Waiting {
-  readonly number: number
-  settle(offset: number | Error): void
 }
 
 export function partOrder({ partSize, maxWait, abortError }: PartOrderOptions): PartOrder {
   const lengths: (number | undefined)[] = []
   /** Offsets of part 1, 2, … as far as they are known: the last one is the end of the last known length. */
   const offsets = [0]
-  const waiting = new Set<Waiting>()
-  let closed: Error | undefined
+  const waits = partWaits({ maxWait, abortError })
 
   const known = (number: number): number | undefined =>
     partSize === undefined ? offsets[number - 1] : (number - 1) * partSize
@@ -54,37 +46,15 @@ export function partOrder({ partSize, maxWait, abortError }: PartOrderOptions): 
       lengths[number] = length
       offsets.length = Math.min(offsets.length, number)
       extend()
-      for (const one of waiting) {
-        const offset = known(one.number)
-        if (offset !== undefined) one.settle(offset)
-      }
+      waits.check()
     },
-    offset(number, signal) {
-      const found = known(number)
-      if (closed !== undefined) return Promise.reject(closed)
-      if (found !== undefined) return Promise.resolve(found)
-      return new Promise((resolve, reject) => {
-        const abort = (): void => entry.settle(abortError(signal as AbortSignal))
-        const timer = setTimeout(() => entry.settle(tooLate(number)), maxWait)
-        const entry: Waiting = {
-          number,
-          settle(result) {
-            clearTimeout(timer)
-            waiting.delete(entry)
-            signal?.removeEventListener('abort', abort)
-            if (typeof result === 'number') resolve(result)
-            else reject(result)
-          },
-        }
-        waiting.add(entry)
-        signal?.addEventListener('abort', abort, { once: true })
-        if (signal?.aborted === true) abort()
-      })
-    },
+    offset: (number, signal) =>
+      waits.until(
+        () => known(number),
+        () => tooLate(number),
+        signal,
+      ),
     known,
-    close(error) {
-      closed = error
-      for (const one of waiting) one.settle(error)
-    },
+    close: (error) => waits.close(error),
   }
 }

@@ -2,7 +2,8 @@ import type { MaybePromise } from '../runtime/runtime.js'
 
 /**
  * Encrypts one message: header ‖ sealed body ‖ trailer. The body is positional: the ciphertext of plaintext
- * [offset, offset + n) depends on those bytes and that offset only. Offsets and lengths are in bytes.
+ * [offset, offset + n) depends on those bytes and that offset only; where `ordered`, on those before them as well.
+ * Offsets and lengths are in bytes.
  */
 export interface Sealer {
   /** Stands before the sealed body; empty where the envelope is stored elsewhere. */
@@ -13,7 +14,7 @@ export interface Sealer {
   readonly ordered: boolean
   /** Header, body and trailer together, exactly. Throws ERR_S3CSE_BODY_TOO_LARGE if no message can be that long. */
   sealedLength(plaintextLength: number): number
-  /** In bytes, the same for every message. */
+  /** In bytes, the same for every message. What is left over of the last piece may be in the trailer. */
   readonly trailerLength: number
   /** Where in the message plaintext from `offset` on is stored; `offset` a multiple of `alignment`. Header and body before it, in bytes. */
   sealedOffset(offset: number): number
@@ -44,7 +45,8 @@ export interface SealedPieces {
 
 /** Pieces in any order, from several processes, and again: what multipart uploads need. */
 export interface PositionalSealer extends Sealer {
-  readonly ordered: false
+  /** What ends where a piece begins must have been sealed or joined before it is sealed, for the first time or again. */
+  readonly ordered: boolean
   /**
    * Seals a piece and takes it into the message. As `seal`, with its state. `into` may be given for the result; it has
    * room for the piece and 16 bytes more, which are overwritten.
@@ -76,5 +78,5 @@ export interface PositionalSealer extends Sealer {
 }
 
 export function isPositional(sealer: Sealer): sealer is PositionalSealer {
-  return !sealer.ordered && 'sealPiece' in sealer
+  return 'sealPiece' in sealer
 }

@@ -24,7 +24,7 @@ export interface VerifiedReadOptions extends ReadOptions {
   reread(): Promise<ByteSource>
 }
 
-/** The parts of an opener of a format that is verified as a whole. */
+/** The parts of an opener of a format that is verified as a whole, or of which only the end can be checked. */
 interface WholeOpener extends Opener {
   absorb: NonNullable<Opener['absorb']>
   matches: NonNullable<Opener['matches']>
@@ -65,7 +65,9 @@ async function* openSlice(
   const end = Math.min(length, wanted.end - offset)
   for (let at = Math.max(0, wanted.start - offset); at < end; at += pieceLength) {
     const piece = sealed.subarray(at, Math.min(at + pieceLength, end))
-    yield await opener.open(offset + at, piece, last && at + piece.length === length)
+    const plaintext = await opener.open(offset + at, piece, last && at + piece.length === length)
+    // What others are chained to, or only padding.
+    if (plaintext.length > 0) yield plaintext
   }
 }
 
@@ -252,7 +254,7 @@ async function* verified(o: VerifiedReadOptions, wanted: Extent): AsyncGenerator
 }
 
 /**
- * Gives plaintext only after the whole message was verified. What fits in the memory budget is kept there as
+ * Gives plaintext only after the whole message was verified (of a format that authenticates nothing: its end). What fits in the memory budget is kept there as
  * ciphertext; more is spooled to a temporary file, or read twice. Of a message over 1 MiB only the slices that `range`
  * touches are kept or spooled. Nothing is read, reserved or created before the first `next()`.
  */

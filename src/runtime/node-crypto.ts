@@ -2,6 +2,7 @@ import { Buffer } from 'node:buffer'
 import {
   createCipheriv,
   createDecipheriv,
+  createHash,
   createHmac,
   KeyObject,
   randomBytes,
@@ -14,7 +15,7 @@ import { checkAesKey, checkBlock, checkBlocks, checkCounter, keyDestroyed, TAG_L
 import { nodeRsaPrivateKey, nodeRsaPublicKey } from './node-rsa.js'
 import { encryptApart } from './node-cipher-thread.js'
 import { keepFreedMemory, release } from './node-release.js'
-import type { Aes, GcmOpenStream, GcmStream, Runtime } from './runtime.js'
+import type { Aes, DigestName, GcmOpenStream, GcmStream, Runtime } from './runtime.js'
 import { exportSecretCryptoKey, isCryptoKey } from './web-keys.js'
 
 /** What one call of a native cipher takes: larger results cost a page fault for every page of a fresh buffer. */
@@ -32,7 +33,7 @@ type Transform = Pick<CipherGCM | DecipherGCM, 'update'>
 /** node:crypto: answers at once. */
 export const cryptoRuntime: Pick<
   Runtime,
-  'randomBytes' | 'equal' | 'aes' | 'exportSecretKey' | 'hmacSha512' | 'rsaPublicKey' | 'rsaPrivateKey'
+  'randomBytes' | 'equal' | 'aes' | 'exportSecretKey' | 'digest' | 'hmacSha512' | 'rsaPublicKey' | 'rsaPrivateKey'
 > = Object.freeze({
   randomBytes: (length: number) => plain(randomBytes(length)),
   equal: (a: Uint8Array, b: Uint8Array) => a.length === b.length && timingSafeEqual(a, b),
@@ -45,6 +46,7 @@ export const cryptoRuntime: Pick<
     if (isCryptoKey(key)) return exportSecretCryptoKey(key)
     throw new TypeError('A secret key is needed: a Uint8Array, a KeyObject or a CryptoKey.')
   },
+  digest: (name: DigestName, data: Uint8Array) => plain(createHash(name).update(data).digest()),
   hmacSha512: (key: Uint8Array, data: Uint8Array) => plain(createHmac('sha512', key).update(data).digest()),
   rsaPublicKey: nodeRsaPublicKey,
   rsaPrivateKey: nodeRsaPrivateKey,

@@ -1,12 +1,24 @@
 import { Buffer } from 'node:buffer'
-import { constants, createPrivateKey, createPublicKey, KeyObject, privateDecrypt, publicEncrypt } from 'node:crypto'
+import {
+  constants,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  KeyObject,
+  privateDecrypt,
+  publicEncrypt,
+} from 'node:crypto'
 import { checkModulus, encryptedKey, keyBytes, notAKey, wrongAlgorithm, wrongKind, type Wanted } from './rsa-input.js'
-import type { MaybePromise, RsaKeyInput, RsaPrivateKey, RsaPublicKey } from './runtime.js'
+import type { MaybePromise, RawRsa, RsaKeyInput, RsaPrivateKey, RsaPublicKey } from './runtime.js'
 import { isCryptoKey } from './web-keys.js'
 import { webRsaPrivateKey, webRsaPublicKey } from './web-rsa.js'
 
 /** Node uses `oaepHash` for MGF1 as well. */
 const OAEP_SHA1 = Object.freeze({ padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha1' })
+const PKCS1 = Object.freeze({ padding: constants.RSA_PKCS1_PADDING })
+const NO_PADDING = Object.freeze({ padding: constants.RSA_NO_PADDING })
+
+const REJECTION_LABEL = 's3-cse RSA implicit rejection v1'
 
 export function nodeRsaPublicKey(input: RsaKeyInput): MaybePromise<RsaPublicKey> {
   // A CryptoKey says what it may be used for; WebCrypto holds it to that, also where it cannot be exported.
@@ -15,24 +27,48 @@ export function nodeRsaPublicKey(input: RsaKeyInput): MaybePromise<RsaPublicKey>
   return {
     modulusLength: checkModulus(key.asymmetricKeyDetails?.modulusLength),
     oaepSha1Encrypt: (plaintext) => Uint8Array.from(publicEncrypt({ key, ...OAEP_SHA1 }, plaintext)),
+    pkcs1Encrypt: (plaintext) => Uint8Array.from(publicEncrypt({ key, ...PKCS1 }, plaintext)),
   }
 }
 
 export function nodeRsaPrivateKey(input: RsaKeyInput): MaybePromise<RsaPrivateKey> {
   if (isCryptoKey(input)) return webRsaPrivateKey(input)
   const key = keyObject(input, 'private')
+  const modulusLength = checkModulus(key.asymmetricKeyDetails?.modulusLength)
   return {
-    modulusLength: checkModulus(key.asymmetricKeyDetails?.modulusLength),
-    oaepSha1Decrypt(ciphertext) {
-      let block
-      try {
-        block = privateDecrypt({ key, ...OAEP_SHA1 }, ciphertext)
-      } catch {
-        return undefined
+    modulusLength,
+    oaepSha1Decrypt: (ciphertext) => decrypted({ key, ...OAEP_SHA1 }, ciphertext),
+    raw: rawRsa(key, modulusLength),
+  }
+}
+
+/** Node refuses to open PKCS#1 v1.5 itself (CVE-2023-46809), and OAEP only with one hash for everything. */
+function rawRsa(key: KeyObject, modulusLength: number): RawRsa {
+  let secret: Uint8Array | undefined
+  return {
+    decrypt(ciphertext) {
+      if (ciphertext.length !== modulusLength) return undefined
+      return decrypted({ key, ...NO_PADDING }, ciphertext)
+    },
+    rejectionSecret() {
+      if (secret === undefined) {
+        const der = key.export({ format: 'der', type: 'pkcs1' })
+        secret = Uint8Array.from(createHmac('sha512', REJECTION_LABEL).update(der).digest())
+        der.fill(0)
       }
-      return new Uint8Array(block.buffer, block.byteOffset, block.length)
+      return secret
     },
   }
+}
+
+function decrypted(key: Parameters<typeof privateDecrypt>[0], ciphertext: Uint8Array): Uint8Array | undefined {
+  let block
+  try {
+    block = privateDecrypt(key, ciphertext)
+  } catch {
+    return undefined
+  }
+  return new Uint8Array(block.buffer, block.byteOffset, block.length)
 }
 
 function keyObject(input: RsaKeyInput, wanted: Wanted): KeyObject {

@@ -79,12 +79,29 @@ export interface RsaPublicKey {
   /** Length of the modulus, and so of every ciphertext, in bytes. */
   readonly modulusLength: number
   oaepSha1Encrypt(plaintext: Uint8Array): MaybePromise<Uint8Array>
+  /** RSAES-PKCS1-v1_5 (RFC 8017 section 7.2.1), for legacy writing. Absent for WebCrypto's keys. */
+  pkcs1Encrypt?(plaintext: Uint8Array): MaybePromise<Uint8Array>
 }
 
 export interface RsaPrivateKey {
   readonly modulusLength: number
   /** `undefined` for whatever reason the block does not decode. */
   oaepSha1Decrypt(ciphertext: Uint8Array): MaybePromise<Uint8Array | undefined>
+  /** What paddings that no runtime opens safely, or at all, are opened with. Absent for WebCrypto's keys. */
+  readonly raw?: RawRsa
+}
+
+export interface RawRsa {
+  /**
+   * RSA without padding (RFC 8017 section 5.1.2): `modulusLength` bytes. `undefined` for a ciphertext of another length,
+   * or one that is not below the modulus: both can be seen without the key.
+   */
+  decrypt(ciphertext: Uint8Array): MaybePromise<Uint8Array | undefined>
+  /**
+   * 64 bytes that only the holder of the private key can tell, the same in every process: what takes the place of a
+   * block with bad padding is made with it. Not to be changed by whoever gets it.
+   */
+  rejectionSecret(): MaybePromise<Uint8Array>
 }
 
 /** Bytes, pulled one chunk at a time. One `next()` at a time; `cancel()` at any time, also while `next()` is pending. */
@@ -144,6 +161,8 @@ export interface Files {
   openFile(value: unknown): OpenFile | undefined
 }
 
+export type DigestName = 'SHA-1' | 'SHA-256'
+
 export interface Runtime {
   readonly name: 'node' | 'browser'
   randomBytes(length: number): Uint8Array
@@ -153,6 +172,8 @@ export interface Runtime {
   aes(key: Uint8Array): MaybePromise<Aes>
   /** The bytes of a secret KeyObject or extractable CryptoKey; an error (TypeError) for anything else. */
   exportSecretKey(key: KeyHandle): MaybePromise<Uint8Array>
+  /** FIPS 180-4: 20 or 32 bytes. */
+  digest(name: DigestName, data: Uint8Array): MaybePromise<Uint8Array>
   /** HMAC-SHA-512 (RFC 2104): 64 bytes. */
   hmacSha512(key: Uint8Array, data: Uint8Array): MaybePromise<Uint8Array>
   /** Throws a TypeError that says what was expected if the input is not an RSA public key (a private key is refused as well). */

@@ -24,7 +24,7 @@ export function objectAccess(
     return writer.finish()
   }
   const save = async (bucket: string, key: string, rest: Omit<NewEntry, 'lastModified'>): Promise<void> =>
-    store.set(store.bucket(bucket), key, { ...rest, lastModified: new Date() }).released
+    store.set(store.bucket(bucket), key, { ...rest, lastModified: settings.now() }).released
 
   return {
     uploads: (bucket) =>

@@ -32,7 +32,7 @@ export async function createBucket(x: Exchange, name: string): Promise<Answer> {
   if ((location ?? 'us-east-1') !== region) throw new S3Error('IllegalLocationConstraintException')
   // In us-east-1 creating one's own bucket again succeeds, elsewhere it does not.
   if (x.store.buckets.has(name) && region !== 'us-east-1') throw new S3Error('BucketAlreadyOwnedByYou')
-  if (!x.store.buckets.has(name)) x.store.buckets.set(name, newBucket(name))
+  if (!x.store.buckets.has(name)) x.store.buckets.set(name, newBucket(name, x.settings.now()))
   return { status: 200, headers: { location: `/${name}` } }
 }
 

@@ -49,7 +49,8 @@ export async function completeMultipartUpload(x: Exchange, bucketName: string, k
     parts: parts.map((part) => ({ size: part.body.size, checksums: announcedChecksums(upload, part) })),
     uploadId: id,
     customerKey: upload.customerKey,
-    lastModified: new Date(),
+    // (Amazon S3 User Guide, system-defined object metadata: the date of a multipart object is that of its initiation.)
+    lastModified: upload.initiated,
   }
   const dropped = dropUpload(bucket, upload, parts)
   const { entry, released } = x.store.set(bucket, key, sent)

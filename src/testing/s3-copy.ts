@@ -40,7 +40,7 @@ export async function copyObject(x: Exchange, bucketName: string, key: string): 
   const body = retain(source.body)
   let copy: NewEntry
   try {
-    copy = { ...described, body, ...(await computed(x, source, ownKey)), lastModified: new Date() }
+    copy = { ...described, body, ...(await computed(x, source, ownKey)), lastModified: x.settings.now() }
     // Last, with no waiting before set(): another request may have come in between.
     if (x.store.bucket(bucketName) !== bucket) throw new S3Error('NoSuchBucket')
     writeCondition(x.headers, key, bucket.objects.get(key))

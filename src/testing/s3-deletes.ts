@@ -1,5 +1,6 @@
 /** DeleteObject and DeleteObjects. */
 import { receiveXml } from './s3-buckets.js'
+import { writeCondition } from './s3-conditions.js'
 import { S3Error } from './s3-error.js'
 import { xmlAnswer, type Answer, type Exchange } from './s3-exchange.js'
 import { checkVersionId, isMarker, markerHeaders } from './s3-history.js'
@@ -8,13 +9,20 @@ import { childText, type XmlChildren, type XmlElement } from './s3-xml.js'
 
 const MAX_DELETES = 1000
 
-/** Succeeds as well where there is nothing to delete. */
+/**
+ * Succeeds as well where there is nothing to delete, unless If-Match asks for it: then NoSuchKey where no object is the
+ * current version (a delete marker is none), PreconditionFailed where it has another ETag. If-Match together with a
+ * version, and every other condition, is NotImplemented, as general purpose buckets have it.
+ */
 export async function deleteObject(x: Exchange, bucketName: string, key: string): Promise<Answer> {
   const bucket = x.store.bucket(bucketName)
-  const conditional = Object.keys(x.headers).find((name) => name.startsWith('if-') || name.startsWith('x-amz-if-'))
-  if (conditional !== undefined) throw new S3Error('NotImplemented', undefined, { details: { Header: conditional } })
   const versionId = x.query.get('versionId')
+  const unknown = Object.keys(x.headers).find(
+    (name) => /^(x-amz-)?if-/.test(name) && (name !== 'if-match' || versionId !== undefined),
+  )
+  if (unknown !== undefined) throw new S3Error('NotImplemented', undefined, { details: { Header: unknown } })
   if (versionId === undefined) {
+    writeCondition(x.headers, key, bucket.objects.get(key))
     const marker = await x.store.delete(bucket, key)
     return { status: 204, headers: marker === undefined ? {} : markerHeaders(marker) }
   }
@@ -48,27 +56,37 @@ export async function deleteObjects(x: Exchange, name: string): Promise<Answer> 
 interface AskedDelete {
   readonly key: string
   readonly versionId: string | undefined
-  readonly conditional: boolean
+  readonly etag: string | undefined
+  /** A condition that only directory buckets have. */
+  readonly unknown: boolean
 }
 
 function askedDelete(object: XmlElement): AskedDelete {
   const key = childText(object, 'Key')
   if (key === undefined || key === '') throw new S3Error('MalformedXML')
-  const conditional = object.children.some((child) => child.name !== 'Key' && child.name !== 'VersionId')
-  return { key, versionId: childText(object, 'VersionId'), conditional }
+  const unknown = object.children.some(({ name }) => name !== 'Key' && name !== 'VersionId' && name !== 'ETag')
+  return { key, versionId: childText(object, 'VersionId'), etag: childText(object, 'ETag'), unknown }
 }
 
 async function deleteOne(
   x: Exchange,
   bucket: Bucket,
-  { key, versionId, conditional }: AskedDelete,
+  { key, versionId, etag, unknown }: AskedDelete,
 ): Promise<{ error: boolean; element: XmlChildren }> {
   const refused = (code: string, message: string): { error: true; element: XmlChildren } => ({
     error: true,
     element: { Key: key, VersionId: versionId, Code: code, Message: message },
   })
-  if (conditional) return refused('NotImplemented', 'Conditions are not implemented.')
+  if (unknown || (etag !== undefined && versionId !== undefined)) {
+    return refused('NotImplemented', 'This condition is not implemented.')
+  }
   if (versionId === undefined) {
+    try {
+      if (etag !== undefined) writeCondition({ 'if-match': etag }, key, bucket.objects.get(key))
+    } catch (error) {
+      if (error instanceof S3Error) return refused(error.code, error.message)
+      throw error
+    }
     const marker = await x.store.delete(bucket, key)
     const made = marker === undefined ? {} : { DeleteMarker: true, DeleteMarkerVersionId: marker.versionId }
     return { error: false, element: { Key: key, ...made } }

@@ -13,6 +13,8 @@ export interface Settings {
   readonly recordBodyBytes: number
   readonly etag: 'md5' | 'random'
   readonly verifyPayload: boolean
+  /** The clock of everything that is stored, in whole seconds. */
+  readonly now: () => Date
   /** undefined: as fast as it goes. */
   readonly pacer: Pacer | undefined
 }

@@ -45,13 +45,17 @@ export function addVersion(bucket: Bucket, key: string, entry: NewEntry): { entr
 }
 
 /** A delete without a version: a delete marker where there are or were versions, and no object any more. */
-export function hideKey(bucket: Bucket, key: string): { marker: DeleteMarker | undefined; gone: Gone } {
+export function hideKey(
+  bucket: Bucket,
+  key: string,
+  now: () => Date,
+): { marker: DeleteMarker | undefined; gone: Gone } {
   if (bucket.versioning === undefined) {
     const gone = versionsOf(bucket, key)
     setVersions(bucket, key, [])
     return { marker: undefined, gone }
   }
-  const marker = { versionId: newVersionId(bucket), lastModified: new Date() }
+  const marker = { versionId: newVersionId(bucket), lastModified: now() }
   return { marker, gone: push(bucket, key, marker) }
 }
 

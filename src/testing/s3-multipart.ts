@@ -29,7 +29,7 @@ export function createMultipartUpload(x: Exchange, bucketName: string, key: stri
   const upload: PendingUpload = {
     id: newUploadId(),
     key,
-    initiated: new Date(),
+    initiated: x.settings.now(),
     metadata: metadataOf(x.headers),
     headers: systemHeaders(x.headers),
     checksum: announcedChecksum(x.headers),
@@ -97,7 +97,7 @@ export async function uploadPart(x: Exchange, bucketName: string, key: string): 
   try {
     const { md5, checksums } = await receive(x, plan, writer, defaultChecksums(x, upload))
     const etag = etagFrom(x.settings.etag === 'md5' && upload.customerKey === undefined ? md5 : undefined)
-    part = { number, body: await writer.finish(), etag, checksums, lastModified: new Date() }
+    part = { number, body: await writer.finish(), etag, checksums, lastModified: x.settings.now() }
   } catch (error) {
     await writer.discard()
     throw error

@@ -28,7 +28,7 @@ export async function putObject(x: Exchange, bucketName: string, key: string): P
   try {
     const { md5, checksums } = await receive(x, plan, writer, defaultChecksum(x, plan))
     const etag = etagFrom(x.settings.etag === 'md5' && described.customerKey === undefined ? md5 : undefined)
-    sent = { ...described, body: await writer.finish(), etag, checksums, lastModified: new Date() }
+    sent = { ...described, body: await writer.finish(), etag, checksums, lastModified: x.settings.now() }
   } catch (error) {
     await writer.discard()
     throw error

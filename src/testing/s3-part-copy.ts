@@ -28,7 +28,7 @@ export async function uploadPartCopy(x: Exchange, bucketName: string, key: strin
       writer.write(piece)
       return writer.room()
     })
-    part = { number, body: await writer.finish(), etag: etagFrom(md5), checksums, lastModified: new Date() }
+    part = { number, body: await writer.finish(), etag: etagFrom(md5), checksums, lastModified: x.settings.now() }
   } catch (error) {
     await writer.discard()
     throw error

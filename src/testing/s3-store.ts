@@ -51,10 +51,10 @@ export interface Bucket {
   readonly uploads: Map<string, PendingUpload>
 }
 
-export function newBucket(name: string): Bucket {
+export function newBucket(name: string, created: Date): Bucket {
   return {
     name,
-    created: new Date(),
+    created,
     objects: new Map(),
     older: new Map(),
     versioning: undefined,
@@ -89,6 +89,7 @@ export interface StoreOptions {
   readonly directory: string | undefined
   readonly memoryBytes: number
   readonly discardBodies: boolean
+  readonly now: () => Date
 }
 
 export function createStore(options: StoreOptions): Store {
@@ -115,7 +116,7 @@ export function createStore(options: StoreOptions): Store {
       return { entry: added, released: releaseAll(gone) }
     },
     async delete(bucket, key) {
-      const { marker, gone } = hideKey(bucket, key)
+      const { marker, gone } = hideKey(bucket, key, options.now)
       await releaseAll(gone)
       return marker
     },

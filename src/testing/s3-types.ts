@@ -65,6 +65,13 @@ export interface S3Options {
   readonly etag?: 'md5' | 'random'
   /** `false` skips x-amz-content-sha256, chunk signatures and the default CRC64NVME (benchmarks); sent checksums are always verified. Default `true`. */
   readonly verifyPayload?: boolean
+  /**
+   * The time that what is stored from now on gets: LastModified of objects, versions, delete markers, parts and copies,
+   * Initiated of uploads, CreationDate of buckets. S3 rounds it down to a whole second, and an object from a multipart
+   * upload has the time at which the upload began. Signatures are checked against the machine's clock all the same.
+   * Default: the machine's clock.
+   */
+  readonly now?: () => Date
 }
 
 /** A static key pair. */
@@ -161,7 +168,9 @@ export interface S3Server {
   fail(...faults: readonly S3Fault[]): void
   /**
    * Calls `hook` with each request once its headers are here, and waits for it before anything is done: it may change
-   * stored objects (`tamper`, `put`) or push faults. An error that it throws becomes a 500. Returns what ends it.
+   * stored objects (`tamper`, `put`), push faults, or send requests of its own (which it sees as well). So what it does
+   * at a request happens between that one and all that were answered before. An error that it throws becomes a 500.
+   * Returns what ends it, for a hook that is to run once.
    */
   onRequest(hook: (request: S3Request) => void | Promise<void>): () => void
   /** The keys of a bucket in S3's order (UTF-8 bytes). Throws if there is no such bucket. */

@@ -7,7 +7,8 @@
  * Where it differs from S3: SSE-C headers are taken over http, and only compared, nothing is encrypted. A part of an
  * upload that announced a checksum algorithm must always bring that checksum. GetObject with partNumber counts the
  * parts 1, 2, 3, … whatever numbers they were uploaded with. The answer to a CompleteMultipartUpload is repeated for the
- * latest 1,000 uploads, while the object or version that they made is there. ListObjectVersions has no delimiter.
+ * latest 1,000 uploads, while the object or version that they made is there. ListObjectVersions has no delimiter. The
+ * versions of a key are in the order in which they were written, whatever `now` said then.
  *
  *     const s3 = await startS3({ buckets: ['bucket'] })
  *     const client = new S3Client(s3.clientConfig)
@@ -38,22 +39,25 @@ const CREDENTIALS: S3Credentials = Object.freeze({
 export async function startS3(options: S3Options = {}): Promise<S3Server> {
   const ending = new AbortController()
   setMaxListeners(0, ending.signal) // every wait is one
+  const now = clock(options.now)
   const settings: Settings = {
     region: options.region ?? 'us-east-1',
     credentials: { ...(options.credentials ?? CREDENTIALS) },
     recordBodyBytes: options.recordBodyBytes ?? 1024 * 1024,
     etag: options.etag ?? 'md5',
     verifyPayload: options.verifyPayload ?? true,
+    now,
     pacer: createPacer(options.paceBytesPerSecond, ending.signal),
   }
   const store = createStore({
     directory: options.directory,
     memoryBytes: options.memoryBytes ?? 4 * 1024 * 1024,
     discardBodies: options.discardBodies ?? false,
+    now,
   })
   for (const name of options.buckets ?? []) {
     if (!isBucketName(name)) throw new TypeError(`startS3: ${name} is not a bucket name that S3 allows`)
-    store.buckets.set(name, newBucket(name))
+    store.buckets.set(name, newBucket(name, now()))
   }
   const requests: S3Request[] = []
   const faults: S3Fault[] = []
@@ -110,4 +114,9 @@ export async function startS3(options: S3Options = {}): Promise<S3Server> {
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+/** S3 knows no milliseconds: two versions of the same second have the same LastModified. */
+function clock(now: () => Date = () => new Date()): () => Date {
+  return () => new Date(Math.floor(now().getTime() / 1000) * 1000)
 }

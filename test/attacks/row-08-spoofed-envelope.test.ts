@@ -96,11 +96,11 @@ describe('several complete envelopes', () => {
     }
   })
 
-  it('the marks of an instruction file do not send the reader elsewhere', async () => {
+  it('the marks of an instruction file send the reader to that and nowhere else', async () => {
     const { metadata, body } = await stored('v3')
     const { 'x-amz-c': c, 'x-amz-d': d, 'x-amz-i': i } = metadata
     w.s3.requests.length = 0
     await refusedEverywhere({ 'x-amz-c': c!, 'x-amz-d': d!, 'x-amz-i': i! }, body, 'c, d, i')
-    assert.ok(w.s3.requests.every(({ key }) => key === 'changed'))
+    assert.ok(w.s3.requests.every(({ key }) => key === 'changed' || key === 'changed.instruction'))
   })
 })

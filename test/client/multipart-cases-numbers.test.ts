@@ -9,6 +9,7 @@ import { numbersTo, partsOf, put, split, v3 } from '../message/multipart-support
 import { code } from '../support/errors.js'
 import { world } from '../support/world.js'
 import { begin, PART, plaintext } from './multipart-support.js'
+import { summaryOfTests } from '../support/summary.js'
 
 const w = await world({ etag: 'random', verifyPayload: false, recordBodyBytes: 0 })
 const bounded = { timeout: 120_000 }
@@ -51,9 +52,8 @@ describe('part 10,000', bounded, () => {
       sealPiece,
       trailer: (length) => new Uint8Array(28).fill(trailers.push(length)),
     }
-    const summary = { format: 'x', version: '1', contentAlgorithm: '', wrapAlgorithm: '', keyCommitment: false }
     const format = framedFormat({
-      seal: async () => ({ sealer, metadata: { 'x-framed': '1' }, summary: { ...summary, context: {} } }),
+      seal: async () => ({ sealer, metadata: { 'x-framed': '1' }, summary: summaryOfTests('x') }),
     })
     interface Stored {
       readonly PartNumber?: number

@@ -21,6 +21,7 @@ import { framedSealer } from '../message/framed.js'
 import type { FramedSealer } from '../message/framed.js'
 import { referenceSeal } from '../support/s3ec-reference.js'
 import { Bucket, pattern, type World } from '../support/world.js'
+import { summaryOfTests } from '../support/summary.js'
 
 export const MIB: number = 1024 * 1024
 /** S3's least length of a part that is not the last. */
@@ -68,15 +69,7 @@ export function writingFramed(): Format & { readonly sealers: FramedSealer[] } {
     async seal() {
       const sealer = framedSealer()
       sealers.push(sealer)
-      const summary = {
-        format: 'framed',
-        version: '1',
-        contentAlgorithm: '',
-        wrapAlgorithm: '',
-        keyCommitment: false,
-        context: {},
-      }
-      return { sealer, metadata: { 'x-framed': '1' }, summary }
+      return { sealer, metadata: { 'x-framed': '1' }, summary: summaryOfTests('framed') }
     },
   })
   return { ...format, sealers }

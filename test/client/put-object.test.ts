@@ -576,7 +576,7 @@ describe('metadata', () => {
     w.s3.requests.length = 0
     await assert.rejects(
       put(client, 'x', 'x', { Metadata: { note: 'n'.repeat(1900) } }),
-      code('ERR_S3CSE_ENVELOPE_TOO_LARGE', /bucket\/x.*2048.*instruction files/),
+      code('ERR_S3CSE_ENVELOPE_TOO_LARGE', /bucket\/x.*2048.*instructionFile: \{ write: true \}/),
     )
     assert.equal(w.s3.requests.length, 0)
     await put(client, 'x', 'x', { Metadata: { note: 'n'.repeat(1700) } })

@@ -91,6 +91,7 @@ describe('a range of CBC content', () => {
       const cbc: Record<string, string> = {
         ...metadata,
         'x-amz-cek-alg': 'AES/CBC/PKCS5Padding',
+        'x-amz-wrap-alg': 'AESWrap',
         'x-amz-iv': Buffer.alloc(16, 1).toString('base64'),
       }
       delete cbc['x-amz-tag-len']

@@ -387,6 +387,7 @@ describe('receipts', () => {
       metadata,
       role: 'receipt',
       partSize: PART,
+      instructionFile: undefined,
       checksumAlgorithm: undefined,
       fullObjectChecksum: false,
       stateKey: false,

@@ -18,6 +18,7 @@ const header: UploadHeader = {
   metadata: { 'x-amz-c': '115', 'x-amz-3': 'wrapped' },
   role: 'owner',
   partSize: 5 * MiB,
+  instructionFile: { suffix: '.instruction', members: { ACL: 'private' } },
   checksumAlgorithm: 'CRC32',
   fullObjectChecksum: true,
   stateKey: true,

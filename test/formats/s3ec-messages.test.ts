@@ -9,6 +9,7 @@ import { changed, load, object, store, writesV2, writesV3 } from '../support/s3e
 import { readingKeyring, testKeyring } from '../support/test-keyring.js'
 
 const format = s3ec()
+const policies = ['REQUIRE_ENCRYPT_REQUIRE_DECRYPT', 'REQUIRE_ENCRYPT_ALLOW_DECRYPT', 'FORBID_ENCRYPT_ALLOW_DECRYPT']
 const text = new TextEncoder().encode('This is a test.\n')
 
 function bytes(hex: string): Uint8Array {
@@ -123,7 +124,15 @@ for (const { version, algorithm, policy } of cases) {
           version,
           contentAlgorithm: version === 'V2' ? 'AES/GCM/NoPadding' : '115',
           wrapAlgorithm: algorithm,
+          suite: version === 'V2' ? 'ALG_AES_256_GCM_IV12_TAG16_NO_KDF' : 'ALG_AES_256_GCM_HKDF_SHA512_COMMIT_KEY',
           keyCommitment: version === 'V3',
+          contextKind: kms ? 'encryption context' : 'materials description',
+          contextKeys: Object.keys(summary.context),
+          instructionFile: undefined,
+          needs: {
+            commitmentPolicies: version === 'V2' ? policies.slice(1) : policies,
+            legacy: { content: false, wrapping: false },
+          },
           context: null,
         },
       )

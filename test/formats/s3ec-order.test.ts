@@ -28,7 +28,12 @@ test('checks come in their order, all before the keyring is asked', async () => 
     { name: 'mixed', metadata: { 'x-amz-c': '115' }, code: 'ENVELOPE_INVALID', message: /mixes/ },
     {
       name: 'legacy content',
-      metadata: { 'x-amz-cek-alg': 'AES/CBC/PKCS5Padding', 'x-amz-iv': iv16, 'x-amz-tag-len': undefined },
+      metadata: {
+        'x-amz-cek-alg': 'AES/CBC/PKCS5Padding',
+        'x-amz-iv': iv16,
+        'x-amz-tag-len': undefined,
+        'x-amz-wrap-alg': 'kms',
+      },
       code: 'LEGACY_DISABLED',
       message: /content algorithm/,
     },

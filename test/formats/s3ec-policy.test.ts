@@ -75,6 +75,7 @@ describe('tables', () => {
 
 describe('policy', () => {
   const policies = [strict, writesV3, writesV2] as const
+  const rest = { contextKeys: [], instructionFile: undefined }
   const legacies = [
     { wrapping: false, content: false },
     { wrapping: true, content: false },
@@ -97,13 +98,13 @@ describe('policy', () => {
             suite.legacy && !legacy.content
               ? /ERR_S3CSE_LEGACY_DISABLED.*content algorithm AES\/CBC/
               : version === 'V2' && commitmentPolicy === strict
-                ? /ERR_S3CSE_POLICY.*AES\/.*'REQUIRE_ENCRYPT_REQUIRE_DECRYPT'.*set commitmentPolicy: 'REQUIRE_ENCRYPT_ALLOW_DECRYPT'/
+                ? /ERR_S3CSE_POLICY.*AES\/.*'REQUIRE_ENCRYPT_REQUIRE_DECRYPT'.*needs commitmentPolicy: 'REQUIRE_ENCRYPT_ALLOW_DECRYPT'/
                 : wrap.status === 'legacy' && !legacy.wrapping
                   ? /ERR_S3CSE_LEGACY_DISABLED.*wrapping algorithm/
                   : undefined
           let result: string | undefined
           try {
-            checkPolicy({ version, suite, contentAlgorithm, wrap }, { commitmentPolicy, legacy }, object)
+            checkPolicy({ ...rest, version, suite, contentAlgorithm, wrap }, { commitmentPolicy, legacy }, object)
           } catch (error) {
             assert.ok(error instanceof PolicyError)
             result = `${error.code} ${error.message}`
@@ -118,7 +119,7 @@ describe('policy', () => {
   test('a policy of another name reads nothing without commitment', () => {
     const suite = storedSuite('V2', 'AES/GCM/NoPadding')!
     const wrap = wrapByName('AES/GCM')!
-    const envelope = { version: 'V2', suite, contentAlgorithm: 'AES/GCM/NoPadding', wrap } as const
+    const envelope = { ...rest, version: 'V2', suite, contentAlgorithm: 'AES/GCM/NoPadding', wrap } as const
     for (const name of ['', 'ALLOW', 'REQUIRE_ENCRYPT_ALLOW_DECRYPT ', '__proto__']) {
       const policy = { commitmentPolicy: name as CommitmentPolicy, legacy: { wrapping: true, content: true } }
       assert.throws(() => checkPolicy(envelope, policy, object), hasCode('ERR_S3CSE_POLICY'))
@@ -137,20 +138,34 @@ describe('legacy objects are recognised and refused, and the keyring is not aske
     'x-amz-wrap-alg': wrap,
     'x-amz-matdesc': '{"kms_cmk_id":"x"}',
   })
-  const legacyWraps = wraps.filter(({ status }) => status === 'legacy').map(({ name }) => name)
+  const legacyWraps = ['AESWrap', 'kms', 'RSA/ECB/OAEPWithSHA-256AndMGF1Padding']
   const objects: [string, string, string, ObjectMetadata][] = [
     ['V1', 'AES', 'AES/CBC/PKCS5Padding', v1(48)],
     ['V1', 'RSA', 'AES/CBC/PKCS5Padding', v1(49)],
     ['V1', 'RSA', 'AES/CBC/PKCS5Padding', v1(256)],
-    ...wraps.map(
-      ({ name }) => ['V2', name, 'AES/CBC/PKCS5Padding', v2(name)] as [string, string, string, ObjectMetadata],
-    ),
+    ['V2', 'kms', 'AES/CBC/PKCS5Padding', v2('kms')],
+    ['V2', 'AESWrap', 'AES/CBC/PKCS5Padding', v2('AESWrap')],
     ['V2', 'kms', 'AES/CBC/PKCS7Padding', v2('kms', 'AES/CBC/PKCS7Padding')],
     ...legacyWraps.map(
       (name) =>
         ['V2', name, 'AES/GCM/NoPadding', v2(name, 'AES/GCM/NoPadding')] as [string, string, string, ObjectMetadata],
     ),
   ]
+  test('pairs of suite and wrap that no writer makes are refused as such', () => {
+    const pairs = [
+      ...wraps.filter(({ name }) => name !== 'kms' && name !== 'AESWrap').map(({ name }) => v2(name)),
+      v2('AES', 'AES/GCM/NoPadding'),
+      v2('RSA', 'AES/GCM/NoPadding'),
+    ]
+    assert.equal(pairs.length, 8)
+    for (const metadata of pairs) {
+      assert.throws(
+        () => s3ec().recognise(metadata, object),
+        hasCode('ERR_S3CSE_ENVELOPE_INVALID', /no writer of format V2 uses AES\/.* with the wrap/),
+      )
+    }
+  })
+
   for (const [version, wrap, content, metadata] of objects) {
     test(`${version} ${content} ${wrap} ${String(metadata['x-amz-key']?.length ?? '')}`, async () => {
       const envelope = s3ec().recognise(metadata, object)!
@@ -159,7 +174,9 @@ describe('legacy objects are recognised and refused, and the keyring is not aske
       assert.equal(summary.keyCommitment, false)
       if (content.includes('CBC')) {
         assert.equal(envelope.plaintextLength(32), undefined)
-        for (const length of [0, 15, 17, -16]) {
+        // Whether a length can be a message's is part of what may not look different from bad padding.
+        for (const length of [0, 15, 17]) assert.equal(envelope.plaintextLength(length), undefined)
+        for (const length of [-16, 2 ** 53, NaN]) {
           assert.throws(() => envelope.plaintextLength(length), hasCode('ERR_S3CSE_ENVELOPE_INVALID'))
         }
       }

@@ -4,7 +4,7 @@ import { KMSClient } from '@aws-sdk/client-kms'
 import { KmsError } from '../../src/errors.js'
 import { kmsDiscoveryKeyring, kmsKeyring, type KmsDiscoveryKeyringOptions } from '../../src/kms.js'
 import { startKms, type KmsServer } from '../../src/testing/index.js'
-import { config, encryptedKey, foreign, unwrap, v3 } from './support.js'
+import { config, encryptedKey, foreign, unwrap, v2, v3 } from './support.js'
 
 const mine = '111122223333'
 const theirs = '999999999999'
@@ -61,7 +61,9 @@ describe('kmsDiscoveryKeyring', () => {
     assert.equal(await unwrap(keyring, wrapped, { context: { 'aws:x-amz-cek-alg': '115' } }), undefined)
     assert.equal(await unwrap(keyring, wrapped, { context: { a: 'b' } }), undefined)
     const legacy = wrapped.encryptedDataKeys.map((key) => ({ ...key, algorithm: 'kms' }))
-    assert.equal(await unwrap(keyring, wrapped, { encryptedDataKeys: legacy }), undefined)
+    assert.equal(await unwrap(keyring, wrapped, { encryptedDataKeys: legacy, suite: v2 }), undefined)
+    const other = wrapped.encryptedDataKeys.map((key) => ({ ...key, algorithm: 'AES/GCM' }))
+    assert.equal(await unwrap(keyring, wrapped, { encryptedDataKeys: other }), undefined)
   })
 
   test("what is about the key's state is an error", async () => {
@@ -94,7 +96,7 @@ describe('kmsDiscoveryKeyring', () => {
 
   test('it is frozen and says what it opens', () => {
     const keyring = discovery([mine])
-    assert.deepEqual(keyring.algorithms, ['kms+context'])
+    assert.deepEqual(keyring.algorithms, ['kms+context', 'kms'])
     assert.ok(Object.isFrozen(keyring) && Object.isFrozen(keyring.algorithms))
   })
 

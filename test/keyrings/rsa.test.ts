@@ -120,7 +120,10 @@ describe('rsaKeyring', () => {
       'two keys': [wrapped, keys(ciphertext, ciphertext)],
       'no key': [wrapped, keys()],
       'another algorithm': [wrapped, { encryptedDataKeys: [encryptedKey('AES/GCM', ciphertext)] }],
-      'legacy name': [wrapped, { encryptedDataKeys: [encryptedKey('RSA', ciphertext)] }],
+      'legacy name': [
+        wrapped,
+        { encryptedDataKeys: [encryptedKey('RSA/ECB/OAEPWithSHA-256AndMGF1Padding', ciphertext)] },
+      ],
       'PKCS#1 v1.5': [wrapOf(right, { padding: constants.RSA_PKCS1_PADDING }), {}],
       'OAEP with SHA-256': [wrapOf(right, { ...oaep, oaepHash: 'sha256' }), {}],
       'OAEP with a label': [wrapOf(right, { ...oaep, oaepLabel: Buffer.from('x') }), {}],
@@ -172,7 +175,7 @@ describe('rsaKeyring', () => {
 
   test('it is frozen and says what it opens', () => {
     const keyring = rsaKeyring({ publicKey })
-    assert.deepEqual(keyring.algorithms, ['RSA-OAEP-SHA1'])
+    assert.deepEqual(keyring.algorithms, ['RSA-OAEP-SHA1', 'RSA/ECB/OAEPWithSHA-256AndMGF1Padding', 'RSA'])
     assert.ok(Object.isFrozen(keyring) && Object.isFrozen(keyring.algorithms))
   })
 })

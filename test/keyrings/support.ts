@@ -39,3 +39,22 @@ export function flip(bytes: Uint8Array, at: number): Uint8Array {
 
 /** ERR_S3CSE_CONFIG, and what its message must say. */
 export const config = (message?: RegExp): ((error: unknown) => true) => code('ERR_S3CSE_CONFIG', message)
+
+/** As the formats have it for CBC content: the length of an old data key is what comes out of the wrap. */
+export const cbc: Suite = {
+  id: 0x0070,
+  format: 's3ec',
+  name: 'AES/CBC/PKCS5Padding',
+  keyLength: 32,
+  keyLengths: [16, 24, 32],
+}
+
+/** An object's only wrapped key, as storage has it. */
+export const stored = (
+  algorithm: string,
+  ciphertext: Uint8Array,
+  context: Context = {},
+): Pick<WrapResult, 'context' | 'encryptedDataKeys'> => ({
+  context,
+  encryptedDataKeys: [encryptedKey(algorithm, new Uint8Array(ciphertext))],
+})

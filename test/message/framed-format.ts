@@ -1,5 +1,6 @@
 import type { Format } from '../../src/formats/format.js'
 import type { Opener } from '../../src/message/opener.js'
+import { summaryOfTests } from '../support/summary.js'
 import { framedRangeOpener, framedSealer } from './framed.js'
 
 /** The metadata by which the framed test format is recognised. */
@@ -21,14 +22,7 @@ export function framedFormat(changes: Partial<Format> = {}, opener: () => Opener
     recognise(metadata) {
       if (metadata['x-framed'] === undefined) return undefined
       return {
-        summary: {
-          format: 'framed',
-          version: '1',
-          contentAlgorithm: '',
-          wrapAlgorithm: '',
-          keyCommitment: false,
-          context: {},
-        },
+        summary: summaryOfTests('framed'),
         plaintextLength: (sealedLength) => opener().plaintextLength(sealedLength),
         open: async () => opener(),
       }

@@ -4,12 +4,14 @@ import { createCipheriv } from 'node:crypto'
 
 import { runtime } from '#runtime'
 import { concat, sourceOfBytes } from '../../src/bytes/body.js'
+import { cbcSealer } from '../../src/crypto/cbc-message.js'
 import { gcmSealer } from '../../src/crypto/gcm-message.js'
 import { multipart } from '../../src/message/multipart.js'
 import type { Ending, Multipart, MultipartOptions, StoredVersion } from '../../src/message/multipart.js'
 import { isPositional } from '../../src/message/sealer.js'
 import type { PositionalSealer } from '../../src/message/sealer.js'
 import type { ByteSource } from '../../src/runtime/runtime.js'
+import { oneShotCbc } from '../crypto/cbc-helpers.js'
 import { framedSealer } from './framed.js'
 
 const key = new Uint8Array(32).fill(3)
@@ -47,6 +49,23 @@ export const framed: Kind = {
   sealer: async () => framedSealer(),
   whole: (plaintext) => framedSealer().sealWhole(plaintext) as Uint8Array,
 }
+function cbc(bits: 128 | 192 | 256): Kind {
+  const own = new Uint8Array(bits / 8).fill(7)
+  const block = new Uint8Array(16).fill(8)
+  return {
+    name: `CBC-${bits}`,
+    alignment: 16,
+    async sealer() {
+      const sealer = cbcSealer({ aes: await runtime.aes(own), iv: block, key: own })
+      assert.ok(isPositional(sealer))
+      return sealer
+    },
+    whole: (plaintext) => oneShotCbc(own, block, plaintext),
+  }
+}
+
+/** Those that are sealed in order. */
+export const orderedKinds: readonly [Kind, Kind, Kind] = [cbc(256), cbc(128), cbc(192)]
 export const kinds: readonly Kind[] = [v2, v3, framed]
 
 /** Parts of one upload. */

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { createCipheriv, createHmac, createSecretKey, generateKeyPairSync } from 'node:crypto'
+import { createCipheriv, createHash, createHmac, createSecretKey, generateKeyPairSync } from 'node:crypto'
 import { describe, mock, test } from 'node:test'
 import fc from 'fast-check'
 import type { Aes } from '../../src/runtime/runtime.js'
-import { oneShot, pattern, RUNTIMES, toHex } from '../crypto/helpers.js'
+import { hex, oneShot, pattern, RUNTIMES, toHex, wycheproof } from '../crypto/helpers.js'
 import { code } from '../support/errors.js'
 
 const iv = new Uint8Array(12).fill(7)
@@ -14,6 +14,15 @@ const keys = fc.constantFrom(16, 24, 32).chain((length) => fc.uint8Array({ minLe
 function same(actual: Uint8Array | undefined, expected: Uint8Array): void {
   assert.equal(Object.getPrototypeOf(actual), Uint8Array.prototype, 'a plain Uint8Array')
   assert.ok(actual !== undefined && Buffer.compare(actual, expected) === 0)
+}
+
+interface CbcGroup {
+  readonly tests: readonly Readonly<Record<'key' | 'iv' | 'msg' | 'ct' | 'result', string> & { tcId: number }>[]
+}
+
+function nodeCbc(key: Uint8Array, start: Uint8Array, plaintext: Uint8Array): Uint8Array {
+  const cipher = createCipheriv(`aes-${key.length * 8}-cbc`, key, start).setAutoPadding(false)
+  return Uint8Array.from(Buffer.concat([cipher.update(plaintext), cipher.final()]))
 }
 
 for (const [name, runtime] of RUNTIMES) {
@@ -79,6 +88,76 @@ for (const [name, runtime] of RUNTIMES) {
       await assert.rejects(async () => aes.ctr(pattern(12), pattern(1)), code('ERR_S3CSE_CONFIG', /16 bytes/))
     })
 
+    test('CBC is node’s cipher without padding, in one stretch and chained', async () => {
+      const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length })
+      const messages = fc.nat({ max: 12 }).chain((blocks) => fc.tuple(bytes(blocks * 16), fc.nat({ max: blocks })))
+      await fc.assert(
+        fc.asyncProperty(keys, bytes(16), messages, async (key, start, [plaintext, cut]) => {
+          const aes = await runtime.aes(key)
+          const expected = nodeCbc(key, start, plaintext)
+          same(await aes.cbcEncrypt(start, plaintext), expected)
+          same(await aes.cbcDecrypt(start, expected), plaintext)
+          const next = cut === 0 ? start : expected.subarray(cut * 16 - 16, cut * 16)
+          same(await aes.cbcEncrypt(start, plaintext.subarray(0, cut * 16)), expected.subarray(0, cut * 16))
+          same(await aes.cbcEncrypt(next, plaintext.subarray(cut * 16)), expected.subarray(cut * 16))
+          same(await aes.cbcDecrypt(start, expected.subarray(0, cut * 16)), plaintext.subarray(0, cut * 16))
+          same(await aes.cbcDecrypt(next, expected.subarray(cut * 16)), plaintext.subarray(cut * 16))
+        }),
+        { numRuns: 40 },
+      )
+    })
+
+    test('CBC of no block, of blocks that look like padding, and around what a native call takes', async () => {
+      const key = pattern(32)
+      const aes = await runtime.aes(key)
+      const start = pattern(16)
+      for (const length of [0, 16, 65536 - 16, 65536, 65536 + 16, 200_000]) {
+        for (const plaintext of [pattern(length + 10).subarray(3, 3 + length), new Uint8Array(length).fill(16)]) {
+          const expected = nodeCbc(key, start, plaintext)
+          same(await aes.cbcEncrypt(start, plaintext), expected)
+          const view = new Uint8Array(length + 9).subarray(5, 5 + length)
+          view.set(expected)
+          same(await aes.cbcDecrypt(start, view), plaintext)
+          same(view, expected)
+        }
+      }
+    })
+
+    test('CBC takes whole blocks and an IV of one block', async () => {
+      const aes = await runtime.aes(pattern(16))
+      for (const method of ['cbcEncrypt', 'cbcDecrypt'] as const) {
+        const call = async (start: Uint8Array, data: Uint8Array) => aes[method](start, data)
+        for (const length of [1, 15, 17, 31, 65537]) {
+          await assert.rejects(async () => call(pattern(16), pattern(length)), code('ERR_S3CSE_CONFIG', /whole blocks/))
+        }
+        for (const length of [0, 12, 15, 17, 32]) {
+          await assert.rejects(async () => call(pattern(length), pattern(16)), code('ERR_S3CSE_CONFIG', /16 bytes/))
+        }
+      }
+    })
+
+    test('CBC: Wycheproof, with the padding put on and looked at here', async (t) => {
+      const file = wycheproof<CbcGroup>(t, 'aes_cbc_pkcs5_test')
+      if (file === undefined) return
+      const count = { valid: 0, invalid: 0 }
+      for (const one of file.testGroups.flatMap((group) => group.tests)) {
+        const aes = await runtime.aes(hex(one.key))
+        const padded = await aes.cbcDecrypt(hex(one.iv), hex(one.ct))
+        const length = 16 - ((one.msg.length / 2) % 16)
+        if (one.result === 'valid') {
+          assert.equal(toHex(padded), one.msg + length.toString(16).padStart(2, '0').repeat(length), `test ${one.tcId}`)
+          assert.equal(toHex(await aes.cbcEncrypt(hex(one.iv), padded)), one.ct, `test ${one.tcId}`)
+          count.valid++
+        } else {
+          const last = padded.at(-1) ?? 0
+          const good = last >= 1 && last <= 16 && padded.subarray(-last).every((byte) => byte === last)
+          assert.equal(good, false, `test ${one.tcId}`)
+          count.invalid++
+        }
+      }
+      assert.deepEqual(count, { valid: 72, invalid: 144 })
+    })
+
     test('keys of other lengths are refused', async () => {
       for (const length of [0, 8, 15, 17, 31, 33, 64]) {
         await assert.rejects(async () => runtime.aes(pattern(length)), code('ERR_S3CSE_CONFIG', /16, 24 or 32/))
@@ -98,6 +177,10 @@ for (const [name, runtime] of RUNTIMES) {
         (a) => a.gcmDecrypt(iv, aad, pattern(30)),
         (a) => a.gcmDecrypt(iv, aad, pattern(3)),
         (a) => a.ctr(pattern(16), pattern(9)),
+        (a) => a.cbcEncrypt(pattern(16), pattern(16)),
+        (a) => a.cbcDecrypt(pattern(16), pattern(16)),
+        (a) => a.cbcEncrypt(pattern(16), pattern(0)),
+        (a) => a.cbcDecrypt(pattern(16), pattern(0)),
         ...(aes.gcmStream === undefined ? [] : [(a: Aes) => a.gcmStream!(iv, aad)]),
       ]
       for (const call of calls) {
@@ -117,6 +200,13 @@ for (const [name, runtime] of RUNTIMES) {
       )
       const none = new Uint8Array(0)
       same(await runtime.hmacSha512(none, none), createHmac('sha512', none).update(none).digest())
+    })
+
+    test('SHA-1 and SHA-256', async () => {
+      for (const length of [0, 1, 55, 56, 64, 1000]) {
+        same(await runtime.digest('SHA-1', pattern(length)), createHash('sha1').update(pattern(length)).digest())
+        same(await runtime.digest('SHA-256', pattern(length)), createHash('sha256').update(pattern(length)).digest())
+      }
     })
 
     test('random bytes of any length', () => {

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
-import { createPrivateKey, createPublicKey, generateKeyPairSync } from 'node:crypto'
+import {
+  constants,
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  privateDecrypt,
+  publicEncrypt,
+} from 'node:crypto'
 import { describe, test } from 'node:test'
 import type { RsaKeyInput } from '../../src/runtime/runtime.js'
 import { hex, pattern, RUNTIMES, toHex, wycheproof } from '../crypto/helpers.js'
@@ -224,4 +232,84 @@ test('node:crypto and WebCrypto read each other', async () => {
       assert.deepEqual(await (await reading.rsaPrivateKey(pkcs8)).oaepSha1Decrypt(sealed), pattern(50))
     }
   }
+})
+
+describe('RSA without the runtime’s paddings', () => {
+  const privates = (): [string, RsaKeyInput][] => [
+    ['PKCS#8 PEM', pem(privateKey, 'pkcs8')],
+    ['PKCS#8 DER', der(privateKey, 'pkcs8')],
+    ['PKCS#1 PEM', pem(privateKey, 'pkcs1')],
+    ['PKCS#1 DER', der(privateKey, 'pkcs1')],
+    ['KeyObject', privateKey],
+  ]
+  const raw = { key: publicKey, padding: constants.RSA_NO_PADDING }
+
+  test('gives every block as it is, leading zeros too', async () => {
+    const blocks = [0, 1, 2, 100, 255, 256].map((zeros) =>
+      pattern(256)
+        .fill(0, 0, zeros)
+        .fill(1, zeros, zeros + 1),
+    )
+    for (const [form, key] of privates()) {
+      const opener = await node.rsaPrivateKey(key)
+      for (const block of blocks) {
+        const found = await opener.raw!.decrypt(Uint8Array.from(publicEncrypt(raw, block)))
+        assert.equal(Object.getPrototypeOf(found), Uint8Array.prototype)
+        assert.deepEqual(found, block, form)
+      }
+    }
+  })
+
+  test('what is no number below the modulus, written in full, is undefined', async () => {
+    const opener = await node.rsaPrivateKey(privateKey)
+    const modulus = Uint8Array.from(Buffer.from(publicKey.export({ format: 'jwk' }).n!, 'base64url'))
+    assert.equal(modulus.length, 256)
+    const below = Uint8Array.from(modulus)
+    below[255]! -= 1
+    assert.equal((await opener.raw!.decrypt(below))?.length, 256)
+    const good = Uint8Array.from(publicEncrypt(raw, pattern(256)))
+    const cases = [
+      modulus,
+      new Uint8Array(256).fill(255),
+      good.subarray(1),
+      Uint8Array.of(0, ...good),
+      new Uint8Array(0),
+    ]
+    for (const ciphertext of cases) assert.equal(await opener.raw!.decrypt(ciphertext), undefined)
+    // A shorter number is refused for its length, though it is one.
+    assert.equal(await opener.raw!.decrypt(new Uint8Array(255).fill(1)), undefined)
+  })
+
+  test('the secret for rejections is the key’s, in whatever form it came, and no other key’s', async () => {
+    const derived = createHmac('sha512', 's3-cse RSA implicit rejection v1').update(der(privateKey, 'pkcs1')).digest()
+    for (const [form, key] of privates()) {
+      const opener = await node.rsaPrivateKey(key)
+      assert.deepEqual(await opener.raw!.rejectionSecret(), Uint8Array.from(derived), form)
+      assert.deepEqual(await opener.raw!.rejectionSecret(), Uint8Array.from(derived), form)
+    }
+    const other = generateKeyPairSync('rsa', { modulusLength: 2048 })
+    const theirs = await (await node.rsaPrivateKey(other.privateKey)).raw!.rejectionSecret()
+    assert.notDeepEqual(theirs, Uint8Array.from(derived))
+  })
+
+  test('PKCS#1 v1.5 is written as RFC 8017 has it', async () => {
+    for (const key of [pem(publicKey, 'spki'), der(publicKey, 'pkcs1'), publicKey]) {
+      const sealed = await (await node.rsaPublicKey(key)).pkcs1Encrypt!(pattern(32))
+      assert.equal(Object.getPrototypeOf(sealed), Uint8Array.prototype)
+      const block = privateDecrypt({ key: privateKey, padding: constants.RSA_NO_PADDING }, sealed)
+      assert.deepEqual([block.length, block[0], block[1], block[223]], [256, 0, 2, 0])
+      assert.ok(block.subarray(2, 223).every((byte) => byte !== 0))
+      assert.deepEqual(Uint8Array.from(block.subarray(224)), pattern(32))
+    }
+  })
+
+  test('WebCrypto has neither, nor has a CryptoKey on Node', async () => {
+    for (const [, runtime] of RUNTIMES) {
+      assert.equal((await runtime.rsaPrivateKey(await cryptoKey('private', ['decrypt']))).raw, undefined)
+      assert.equal('pkcs1Encrypt' in (await runtime.rsaPublicKey(await cryptoKey('public', ['encrypt']))), false)
+    }
+    const [, [, web]] = RUNTIMES
+    assert.equal((await web.rsaPrivateKey(pem(privateKey, 'pkcs8'))).raw, undefined)
+    assert.equal('pkcs1Encrypt' in (await web.rsaPublicKey(pem(publicKey, 'spki'))), false)
+  })
 })

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { aesKeyring } from '../../src/keyrings/aes.js'
+import type { EncryptionOptions } from '../../src/index.js'
 import type { Keyring } from '../../src/keyrings/keyring.js'
 import { kmsKeyring } from '../../src/keyrings/kms.js'
 import { rsaKeyring } from '../../src/keyrings/rsa.js'
+import type { S3Server } from '../../src/testing/index.js'
 
 /** Reads test/vectors/s3ec; its README.md describes the files. */
 
@@ -21,15 +23,22 @@ interface KmsAnswer {
 
 interface VectorObject {
   readonly name: string
-  readonly format: 'V2' | 'V3'
+  readonly format: 'V1' | 'V2' | 'V3'
   readonly contentAlgorithm: string
   readonly wrapAlgorithm: string
+  readonly envelope: 'metadata' | 'instruction-file'
   readonly key: string
   readonly s3Key: string
   readonly metadata: Readonly<Record<string, string>>
   readonly contentType?: string
   readonly body?: string
   readonly bodyFile?: string
+  readonly instructionFile?: {
+    readonly s3Key: string
+    readonly metadata: Readonly<Record<string, string>>
+    readonly contentType?: string
+    readonly body: string
+  }
   readonly encryptionContext?: Readonly<Record<string, string>>
   readonly materialsDescription?: Readonly<Record<string, string>>
   readonly plaintextLength: number
@@ -51,13 +60,16 @@ export interface Vector extends VectorObject {
   sealed(): Uint8Array
   /** A new keyring that opens this object; KMS is answered from the file. */
   keyring(): Keyring
+  /** What a client needs to read it, and nothing else: keyring, context, suffix and the switches of its format, content and wrap. */
+  options(): Partial<EncryptionOptions> & { readonly keyring: Keyring }
+  /** Puts it into a bucket as its writer stored it, with its instruction file. */
+  seed(s3: S3Server, bucket: string): Promise<void>
   /** Throws if these are not the plaintext's length and SHA-256. */
   check(plaintext: Uint8Array): void
 }
 
 const folder = new URL('../vectors/s3ec/', import.meta.url)
 
-/** Every V2 and V3 object with a metadata envelope and no legacy algorithm. */
 export function loadVectors(): Vector[] {
   return readdirSync(folder)
     .filter((name) => name.endsWith('.json'))
@@ -77,11 +89,37 @@ function toVector(writer: string, file: VectorFile, object: VectorObject): Vecto
         ? new Uint8Array(Buffer.from(object.body!, 'base64'))
         : new Uint8Array(readFileSync(new URL(object.bodyFile, folder))),
     keyring: () => keyringFor(file, object),
+    options: () => ({ keyring: keyringFor(file, object), ...needsOf(object) }),
+    async seed(s3, bucket) {
+      const type = (contentType: string | undefined) =>
+        contentType === undefined ? {} : { headers: { 'content-type': contentType } }
+      const { s3Key, metadata, contentType, instructionFile } = object
+      await s3.put(bucket, s3Key, { body: this.sealed(), metadata, ...type(contentType) })
+      if (instructionFile === undefined) return
+      const { body, ...own } = instructionFile
+      await s3.put(bucket, own.s3Key, { body: Buffer.from(body), metadata: own.metadata, ...type(own.contentType) })
+    },
     check(plaintext) {
       const found = `${plaintext.length} bytes, ${createHash('sha256').update(plaintext).digest('hex')}`
       const expected = `${object.plaintextLength} bytes, ${object.plaintextSha256}`
       if (found !== expected) throw new Error(`${writer} ${object.name}: ${found} instead of ${expected}`)
     },
+  }
+}
+
+/** Written out from the README's table of what was stored, not from the tables of the library. */
+function needsOf(object: VectorObject): Partial<EncryptionOptions> {
+  const { format, contentAlgorithm, wrapAlgorithm, encryptionContext, s3Key, instructionFile } = object
+  const current = ['AES/GCM', 'RSA-OAEP-SHA1', 'kms+context', '02', '12', '22']
+  const legacy = {
+    ...(contentAlgorithm.includes('CBC') && { content: true }),
+    ...(!current.includes(wrapAlgorithm) && { wrapping: true }),
+  }
+  return {
+    ...(format !== 'V3' && { commitmentPolicy: 'REQUIRE_ENCRYPT_ALLOW_DECRYPT' }),
+    ...(Object.keys(legacy).length > 0 && { legacy }),
+    ...(encryptionContext && { encryptionContext }),
+    ...(instructionFile && { instructionFile: { suffix: instructionFile.s3Key.slice(s3Key.length) } }),
   }
 }
 

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { HeadObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { Readable } from 'node:stream'
+import {
+  CopyObjectCommand,
+  CreateMultipartUploadCommand,
+  HeadObjectCommand,
+  PutObjectCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
 import { startS3, type S3Server } from 's3-cse/testing'
 import { send } from './s3-raw.js'
 
@@ -26,6 +33,32 @@ test('ASCII comes back as it is, blanks around it trimmed', async () => {
   const padded = await send(s3, { method: 'PUT', path: '/bucket/m', headers: { 'x-amz-meta-v': ' \t x \t ' } })
   assert.equal(padded.status, 200)
   assert.equal((await s3.object(Bucket, 'm'))?.metadata.v, 'x')
+})
+
+test('the SDK sends empty values, and they are kept', async () => {
+  const marker = 'x-amz-crypto-instr-file'
+  const Metadata = { [marker]: '', color: 'blue' }
+  const raw = (): string | undefined => s3.requests.at(-1)?.headers[`x-amz-meta-${marker}`]
+  const kept = async (Key: string): Promise<void> => {
+    assert.deepEqual((await client.send(new HeadObjectCommand({ Bucket, Key }))).Metadata, Metadata)
+    assert.deepEqual((await s3.object(Bucket, Key))?.metadata, Metadata)
+  }
+  for (const [Key, Body] of Object.entries({ text: '{}', bytes: new Uint8Array(2), stream: Readable.from(['{}']) })) {
+    await client.send(new PutObjectCommand({ Bucket, Key, Body, ContentLength: 2, Metadata }))
+    assert.equal(raw(), '', Key)
+    await kept(Key)
+  }
+  await client.send(
+    new CopyObjectCommand({ Bucket, Key: 'c', CopySource: `${Bucket}/text`, Metadata, MetadataDirective: 'REPLACE' }),
+  )
+  assert.equal(raw(), '')
+  await kept('c')
+  await client.send(new CreateMultipartUploadCommand({ Bucket, Key: 'm', Metadata }))
+  assert.equal(raw(), '')
+  await client.send(new CopyObjectCommand({ Bucket, Key: 'd', CopySource: `${Bucket}/text` }))
+  await kept('d')
+  const answer = await send(s3, { method: 'HEAD', path: '/bucket/d' })
+  assert.equal(answer.headers[`x-amz-meta-${marker}`], '')
 })
 
 test('header bytes are Latin-1, and come back as one RFC 2047 word', async () => {

@@ -5,10 +5,11 @@ import { commitmentLength, messageIdLength } from './derive.js'
 import type { Detected } from './detect.js'
 import type { EnvelopeVersion } from './envelope-keys.js'
 import { decodeHeaderText } from './header-text.js'
+import { maxInstructionFileLength } from './instruction-file.js'
 import { parseJsonMap } from './json-map.js'
 import { invalidEnvelope, shown } from './messages.js'
 import { cbcSuite, storedSuite, type SuiteRow } from './suites.js'
-import { bindsContext, maxEncryptedDataKeyLength, wrapByCode, wrapByName, type WrapRow } from './wraps.js'
+import { bindsContext, maxEncryptedDataKeyLength, wrapByCode, wrapByLength, wrapByName, type WrapRow } from './wraps.js'
 
 /** An envelope, parsed; every length is checked. */
 export interface StoredEnvelope {
@@ -23,34 +24,50 @@ export interface StoredEnvelope {
   /** V3 only. */
   readonly commitment?: Uint8Array
   readonly context: Context
+  readonly contextKeys: readonly string[]
+  /** The key of the instruction file that it came from. */
+  readonly instructionFile: string | undefined
 }
+
+type Decoded = Omit<StoredEnvelope, 'contextKeys' | 'instructionFile'>
 
 /** Throws ERR_S3CSE_ENVELOPE_INVALID for everything that is not exactly as the format has it. */
-export function decodeEnvelope(detected: Detected, object: ObjectName): StoredEnvelope {
-  const reader = new Values(detected.values, object)
-  if (detected.version === 'V3') return decodeV3(reader)
-  return detected.version === 'V2' ? decodeV2(reader) : decodeV1(reader)
+export function decodeEnvelope(
+  detected: Detected,
+  object: ObjectName,
+  instructionFile: string | undefined,
+): StoredEnvelope {
+  const reader = new Values(detected, object)
+  const { version } = detected
+  const decoded = version === 'V3' ? decodeV3(reader) : version === 'V2' ? decodeV2(reader) : decodeV1(reader)
+  const { suite, wrap, contentAlgorithm, context } = decoded
+  // A pair that no writer makes is one that somebody has relabelled.
+  if (suite.wraps[version]?.includes(wrap.name) !== true) {
+    throw reader.invalid(`no writer of format ${version} uses ${contentAlgorithm} with the wrap ${wrap.name}.`)
+  }
+  return { ...decoded, contextKeys: Object.keys(context), instructionFile }
 }
 
-function decodeV1(values: Values): StoredEnvelope {
+function decodeV1(values: Values): Decoded {
   const encryptedDataKey = values.encryptedDataKey('x-amz-key')
   return {
     version: 'V1',
     suite: cbcSuite,
     contentAlgorithm: String(cbcSuite.stored[0]),
-    // V1 does not store the wrap. An AES key is at most 32 bytes and a block of padding (Java's rule).
-    wrap: values.wrap('x-amz-key', wrapByName(encryptedDataKey.length > 48 ? 'RSA' : 'AES')),
+    wrap: values.wrap('x-amz-key', wrapByLength(encryptedDataKey.length)),
     encryptedDataKey,
     nonce: values.bytes('x-amz-iv', cbcSuite.ivLength),
     context: values.map('x-amz-matdesc'),
   }
 }
 
-function decodeV2(values: Values): StoredEnvelope {
+function decodeV2(values: Values): Decoded {
   const { suite, name } = values.suite('V2', 'x-amz-cek-alg')
   const tagLength = values.optional('x-amz-tag-len')
-  if (tagLength !== undefined && tagLength !== String(suite.tagLength * 8)) {
-    throw values.invalid(`x-amz-tag-len is ${shown(tagLength)} where ${name} has ${suite.tagLength * 8}.`)
+  // CBC has no tag, and its writers no tag length, or (Go) an empty one.
+  const expected = suite.tagLength === 0 ? '' : String(suite.tagLength * 8)
+  if (tagLength !== undefined && tagLength !== expected) {
+    throw values.invalid(`x-amz-tag-len is ${shown(tagLength)} where ${name} has ${expected || 'none'}.`)
   }
   return {
     version: 'V2',
@@ -63,7 +80,7 @@ function decodeV2(values: Values): StoredEnvelope {
   }
 }
 
-function decodeV3(values: Values): StoredEnvelope {
+function decodeV3(values: Values): Decoded {
   const { suite, name } = values.suite('V3', 'x-amz-c')
   const wrap = values.wrap('x-amz-w', wrapByCode(values.text('x-amz-w')))
   // C++ writes every map to x-amz-t, also the materials description of a raw key.
@@ -83,10 +100,12 @@ function decodeV3(values: Values): StoredEnvelope {
 /** Typed access to the values, with errors that name key and object and never the value of a key or a context. */
 class Values {
   readonly #values: ReadonlyMap<string, string>
+  readonly #fromFile: boolean
   readonly #object: ObjectName
 
-  constructor(values: ReadonlyMap<string, string>, object: ObjectName) {
+  constructor({ values, fromFile }: Detected, object: ObjectName) {
     this.#values = values
+    this.#fromFile = fromFile
     this.#object = object
   }
 
@@ -130,7 +149,8 @@ class Values {
   }
 
   map(key: string): Context {
-    const map = parseJsonMap(decodeHeaderText(this.text(key)))
+    const text = this.text(key)
+    const map = this.#fromFile ? parseJsonMap(text, maxInstructionFileLength) : parseJsonMap(decodeHeaderText(text))
     if (map === undefined) throw this.invalid(`${key} is not a JSON object of strings, each key once.`)
     return map
   }

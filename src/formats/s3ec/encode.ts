@@ -2,7 +2,7 @@ import { encodeBase64 } from '../../bytes/base64.js'
 import type { Context } from '../../keyrings/keyring.js'
 import type { ObjectMetadata } from '../format.js'
 import { serialiseJsonMap } from './json-map.js'
-import { committingSuite, gcmSuite } from './suites.js'
+import { committingSuite, type SuiteRow } from './suites.js'
 import { bindsContext, type WrapRow } from './wraps.js'
 
 interface Parts {
@@ -11,15 +11,25 @@ interface Parts {
   readonly context: Context
 }
 
+/** The metadata of format V1: always CBC, and the wrap is not stored. */
+export function encodeV1(parts: Parts & { readonly iv: Uint8Array }): ObjectMetadata {
+  return {
+    'x-amz-key': encodeBase64(parts.encryptedDataKey),
+    'x-amz-iv': encodeBase64(parts.iv),
+    'x-amz-matdesc': serialiseJsonMap(parts.context),
+  }
+}
+
 /** The metadata of format V2. The description is written even if empty: C++ does not read objects without it. */
-export function encodeV2(parts: Parts & { readonly iv: Uint8Array }): ObjectMetadata {
+export function encodeV2(parts: Parts & { readonly iv: Uint8Array; readonly suite: SuiteRow }): ObjectMetadata {
+  const { suite } = parts
   return {
     'x-amz-key-v2': encodeBase64(parts.encryptedDataKey),
     'x-amz-iv': encodeBase64(parts.iv),
-    'x-amz-cek-alg': String(gcmSuite.stored[0]),
+    'x-amz-cek-alg': String(suite.stored[0]),
     'x-amz-wrap-alg': parts.wrap.name,
     'x-amz-matdesc': serialiseJsonMap(parts.context),
-    'x-amz-tag-len': String(gcmSuite.tagLength * 8),
+    ...(suite.tagLength > 0 && { 'x-amz-tag-len': String(suite.tagLength * 8) }),
   }
 }
 

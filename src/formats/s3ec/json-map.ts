@@ -20,11 +20,19 @@ export function contextOf(entries: Iterable<readonly [string, string]>): Context
 
 /**
  * Reads a stored map: one JSON object of strings, no key twice (readers would disagree about which counts). The empty text
- * is the empty map. `undefined` for everything else.
+ * is the empty map. `undefined` for everything else. `maxLength` in characters.
  */
-export function parseJsonMap(text: string): Context | undefined {
+export function parseJsonMap(text: string, maxLength: number = maxTextLength): Context | undefined {
   if (text === '') return contextOf([])
-  if (text.length > maxTextLength) return undefined
+  const entries = parseJsonObject(text, maxLength)
+  return entries?.every((entry): entry is [string, string] => typeof entry[1] === 'string')
+    ? contextOf(entries)
+    : undefined
+}
+
+/** The members of one JSON object of strings and numbers, no key twice. `undefined` for everything else. */
+export function parseJsonObject(text: string, maxLength: number): [string, string | number][] | undefined {
+  if (text.length > maxLength) return undefined
   let parsed: unknown
   try {
     parsed = JSON.parse(text)
@@ -32,15 +40,17 @@ export function parseJsonMap(text: string): Context | undefined {
     return undefined
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) return undefined
-  const entries: [string, string][] = []
+  const entries: [string, string | number][] = []
+  let quotes = 0
   for (const [key, value] of Object.entries<unknown>(parsed as Record<string, unknown>)) {
+    if (typeof value !== 'string' && typeof value !== 'number') return undefined
     // No UTF-8 has lone surrogates, so no honest writer does.
-    if (typeof value !== 'string' || !isWellFormed(key) || !isWellFormed(value)) return undefined
+    if (!isWellFormed(key) || !isWellFormed(String(value))) return undefined
     entries.push([key, value])
+    quotes += typeof value === 'string' ? 4 : 2
   }
   // JSON.parse keeps the last of equal keys without a word: the text then has more strings than the object.
-  if (countQuotes(text) !== entries.length * 4) return undefined
-  return contextOf(entries)
+  return countQuotes(text) === quotes ? entries : undefined
 }
 
 /** Quotes that are not escaped, in valid JSON, where a backslash stands in strings only. */

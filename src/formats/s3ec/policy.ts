@@ -1,8 +1,8 @@
-import { PolicyError } from '../../errors.js'
+import { type ObjectFacts, PolicyError, type ReadNeeds } from '../../errors.js'
 import type { CommitmentPolicy, ObjectName } from '../format.js'
 import type { EnvelopeVersion } from './envelope-keys.js'
 import { nameOf } from './messages.js'
-import type { SuiteRow } from './suites.js'
+import { formatName, type SuiteRow } from './suites.js'
 import type { WrapRow } from './wraps.js'
 
 export const commitmentPolicies: readonly CommitmentPolicy[] = Object.freeze([
@@ -11,10 +11,10 @@ export const commitmentPolicies: readonly CommitmentPolicy[] = Object.freeze([
   'FORBID_ENCRYPT_ALLOW_DECRYPT',
 ])
 
-const readsWithoutCommitment: readonly CommitmentPolicy[] = [
+const readsWithoutCommitment: readonly CommitmentPolicy[] = Object.freeze([
   'REQUIRE_ENCRYPT_ALLOW_DECRYPT',
   'FORBID_ENCRYPT_ALLOW_DECRYPT',
-]
+])
 
 /** What may be read. */
 export interface ReadPolicy {
@@ -29,6 +29,33 @@ export interface Found {
   /** The content algorithm as stored. */
   readonly contentAlgorithm: string
   readonly wrap: WrapRow
+  /** The names in the stored map. */
+  readonly contextKeys: readonly string[]
+  readonly instructionFile: string | undefined
+}
+
+/** The same for everybody, without the values of the map. */
+export function factsOf({ version, suite, contentAlgorithm, wrap, contextKeys, instructionFile }: Found): ObjectFacts {
+  return Object.freeze({
+    format: formatName,
+    version,
+    suite: suite.name,
+    contentAlgorithm,
+    wrapAlgorithm: wrap.name,
+    keyCommitment: suite.committing,
+    contextKind: wrap.map,
+    contextKeys,
+    instructionFile,
+    needs: readNeeds(suite, wrap),
+  })
+}
+
+/** The switches that reading needs: the whole policy, as a function of suite and wrap. */
+export function readNeeds(suite: Pick<SuiteRow, 'legacy' | 'committing'>, wrap: Pick<WrapRow, 'status'>): ReadNeeds {
+  return Object.freeze({
+    commitmentPolicies: suite.committing ? commitmentPolicies : readsWithoutCommitment,
+    legacy: Object.freeze({ content: suite.legacy, wrapping: wrap.status === 'legacy' }),
+  })
 }
 
 /**
@@ -38,26 +65,38 @@ export interface Found {
  */
 export function checkPolicy(found: Found, policy: ReadPolicy, object: ObjectName): void {
   const { version, suite, contentAlgorithm, wrap } = found
-  if (suite.legacy && !policy.legacy.content) {
-    throw new PolicyError(
+  const needs = readNeeds(suite, wrap)
+  const refuse = (code: 'ERR_S3CSE_LEGACY_DISABLED' | 'ERR_S3CSE_POLICY', what: string): PolicyError =>
+    new PolicyError(
+      code,
+      `${nameOf(object)} (format ${version}) ${what} Reading it needs ${switches(needs)}: set them if objects of this kind may be read.`,
+      factsOf(found),
+    )
+  if (needs.legacy.content && !policy.legacy.content) {
+    throw refuse(
       'ERR_S3CSE_LEGACY_DISABLED',
-      `${nameOf(object)} (format ${version}) was written with the legacy content algorithm ${contentAlgorithm}, ` +
-        `which is not enabled here. Read it with a client that has it, and write it again.`,
+      `was written with the legacy content algorithm ${contentAlgorithm}, which nothing authenticates and which is not enabled here.`,
     )
   }
-  if (!suite.committing && !readsWithoutCommitment.includes(policy.commitmentPolicy)) {
-    throw new PolicyError(
+  if (!needs.commitmentPolicies.includes(policy.commitmentPolicy)) {
+    throw refuse(
       'ERR_S3CSE_POLICY',
-      `${nameOf(object)} (format ${version}, ${contentAlgorithm}) was written without key commitment, and the commitment ` +
-        `policy '${policy.commitmentPolicy}' reads only objects with it. If this object may be read, ` +
-        `set commitmentPolicy: 'REQUIRE_ENCRYPT_ALLOW_DECRYPT'.`,
+      `was written with ${contentAlgorithm}, without key commitment, and the commitment policy '${policy.commitmentPolicy}' reads only objects with it.`,
     )
   }
-  if (wrap.status === 'legacy' && !policy.legacy.wrapping) {
-    throw new PolicyError(
+  if (needs.legacy.wrapping && !policy.legacy.wrapping) {
+    throw refuse(
       'ERR_S3CSE_LEGACY_DISABLED',
-      `${nameOf(object)} (format ${version}) has its data key under the legacy wrapping algorithm ${wrap.name}, ` +
-        `which is not enabled here. Read it with a client that has it, and write it again.`,
+      `has its data key under the legacy wrapping algorithm ${wrap.name}, which is not enabled here.`,
     )
   }
+}
+
+/** As options. */
+function switches({ commitmentPolicies: policies, legacy: { wrapping, content } }: ReadNeeds): string {
+  const parts = [wrapping ? 'wrapping: true' : '', content ? 'content: true' : ''].filter((part) => part !== '')
+  return [
+    ...(policies.length < commitmentPolicies.length ? [`commitmentPolicy: '${policies[0] ?? ''}'`] : []),
+    ...(parts.length > 0 ? [`legacy: { ${parts.join(', ')} }`] : []),
+  ].join(' and ')
 }

@@ -1,5 +1,8 @@
 import type { EnvelopeVersion } from './envelope-keys.js'
 
+/** The name of this format, towards keyrings too. */
+export const formatName = 's3ec'
+
 /** An algorithm suite for content. Lengths are in bytes. */
 export interface SuiteRow {
   readonly id: number
@@ -14,10 +17,18 @@ export interface SuiteRow {
   /** Its names in metadata: `x-amz-cek-alg` (V2), `x-amz-c` (V3). Empty where it is never stored: CTR serves ranged reads only. */
   readonly stored: readonly string[]
   readonly formats: readonly EnvelopeVersion[]
+  /** The wraps (by V2 name) that writers use with it, format by format; empty where it is never stored. */
+  readonly wraps: Readonly<Partial<Record<EnvelopeVersion, readonly string[]>>>
+  /** Lengths in bytes of data keys of old writers, which are read where legacy content is: AES-128 and AES-192. */
+  readonly legacyKeyLengths: readonly number[]
 }
 
-/** Length of every data key, in bytes: all suites are AES-256. */
+/** Length of every data key that is made, in bytes: AES-256. */
 export const dataKeyLength = 32
+
+const currentWraps = Object.freeze(['AES/GCM', 'RSA-OAEP-SHA1', 'kms+context'])
+const shortKeys = Object.freeze([16, 24])
+const noKeys: readonly number[] = Object.freeze([])
 
 export const gcmSuite: SuiteRow = Object.freeze({
   id: 0x0072,
@@ -28,6 +39,9 @@ export const gcmSuite: SuiteRow = Object.freeze({
   tagLength: 16,
   stored: Object.freeze(['AES/GCM/NoPadding']),
   formats: Object.freeze(['V2'] as const),
+  wraps: Object.freeze({ V2: [...currentWraps, 'kms', 'AESWrap', 'RSA/ECB/OAEPWithSHA-256AndMGF1Padding'] }),
+  // PHP's clients let the caller choose.
+  legacyKeyLengths: shortKeys,
 })
 
 export const committingSuite: SuiteRow = Object.freeze({
@@ -39,6 +53,8 @@ export const committingSuite: SuiteRow = Object.freeze({
   tagLength: 16,
   stored: Object.freeze(['115']),
   formats: Object.freeze(['V3'] as const),
+  wraps: Object.freeze({ V3: currentWraps }),
+  legacyKeyLengths: noKeys,
 })
 
 export const cbcSuite: SuiteRow = Object.freeze({
@@ -51,6 +67,9 @@ export const cbcSuite: SuiteRow = Object.freeze({
   // The second name is Go's first-generation client's, for the same padding.
   stored: Object.freeze(['AES/CBC/PKCS5Padding', 'AES/CBC/PKCS7Padding']),
   formats: Object.freeze(['V1', 'V2'] as const),
+  // None that binds the content algorithm: what has such a wrap was written as GCM.
+  wraps: Object.freeze({ V1: ['AES', 'RSA'], V2: ['kms', 'AESWrap'] }),
+  legacyKeyLengths: shortKeys,
 })
 
 /** All suites that AWS lists for the S3 Encryption Client. */
@@ -65,6 +84,8 @@ export const suites: readonly SuiteRow[] = Object.freeze([
     tagLength: 16,
     stored: Object.freeze([]),
     formats: Object.freeze([]),
+    wraps: Object.freeze({}),
+    legacyKeyLengths: noKeys,
   }),
   gcmSuite,
   committingSuite,
@@ -77,6 +98,8 @@ export const suites: readonly SuiteRow[] = Object.freeze([
     tagLength: 16,
     stored: Object.freeze([]),
     formats: Object.freeze([]),
+    wraps: Object.freeze({}),
+    legacyKeyLengths: noKeys,
   }),
 ])
 

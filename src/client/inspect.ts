@@ -1,0 +1,74 @@
+import { HeadObjectCommand } from '@aws-sdk/client-s3'
+import type { HeadObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
+
+import type { CseError, ObjectFacts } from '../errors.js'
+import { asStored, settingsOf } from './internal.js'
+import { locateEnvelope } from './locate-envelope.js'
+import { withoutContext } from './open-object.js'
+import { objectName, suffixOf } from './request-options.js'
+import type { Output } from './sdk.js'
+
+/** What `inspect` takes: HeadObject's input. It may carry `requestOptions` with an `instructionFileSuffix`. */
+export type InspectInput = Omit<HeadObjectCommandInput, 'Range' | 'PartNumber'>
+
+/** What an object is, as far as it can be told without any key. Nothing of it is authenticated. */
+export interface Inspection {
+  /** 'encrypted': it has an envelope. 'plain': it has none. 'unknown': what looks like an envelope is damaged or of a kind that this library does not know. */
+  readonly status: 'encrypted' | 'plain' | 'unknown'
+  /** Present for 'encrypted': format, suite, wrap, names in the stored map, instruction file, and the switches that reading needs. */
+  readonly facts: ObjectFacts | undefined
+  /** Present for 'unknown': why. */
+  readonly problem: string | undefined
+  /** Of the stored object, in bytes. */
+  readonly storedLength: number | undefined
+  /** Of the plaintext, in bytes; `undefined` where only the key shows it (AES-CBC). */
+  readonly plaintextLength: number | undefined
+  readonly versionId: string | undefined
+  readonly etag: string | undefined
+}
+
+export interface InspectOptions {
+  readonly signal?: AbortSignal | undefined
+}
+
+/**
+ * Says what an object is, from a HeadObject (and a GetObject of the instruction file, where the envelope is not in the
+ * metadata). No key is used and no key service asked; whether the client may read the object does not matter.
+ *
+ * Throws ERR_S3CSE_CONFIG for mistakes in the arguments, and what the SDK throws for the requests.
+ */
+export async function inspect(
+  client: S3Client,
+  input: InspectInput,
+  { signal }: InspectOptions = {},
+): Promise<Inspection> {
+  const own = settingsOf(client, 'inspect')
+  const settings = { ...own, instructionFile: { ...own.instructionFile, read: true } }
+  const object = objectName(input)
+  const command = new HeadObjectCommand(asStored({ ...input }))
+  const output = (await client.send(command, signal === undefined ? {} : { abortSignal: signal })) as unknown as Output
+  const stored = output.ContentLength
+  const found = {
+    storedLength: typeof stored === 'number' ? stored : undefined,
+    versionId: output.VersionId as string | undefined,
+    etag: output.ETag as string | undefined,
+  }
+  const plain = { facts: undefined, problem: undefined, plaintextLength: found.storedLength }
+  try {
+    const suffix = suffixOf(settings, input)
+    const locating = { client, settings, object, suffix, signal, again: false, legacySuffixes: true }
+    const envelope = await locateEnvelope({ ...locating, input: input }, output)
+    if (envelope === undefined) return { ...found, ...plain, status: 'plain' }
+    return {
+      ...found,
+      status: 'encrypted',
+      facts: withoutContext(envelope.summary),
+      problem: undefined,
+      plaintextLength: found.storedLength === undefined ? undefined : envelope.plaintextLength(found.storedLength),
+    }
+  } catch (error) {
+    const { code, message } = error as Partial<CseError>
+    if (code?.startsWith('ERR_S3CSE_') !== true) throw error
+    return { ...found, status: 'unknown', facts: undefined, problem: message ?? code, plaintextLength: undefined }
+  }
+}

@@ -1,0 +1,201 @@
+import { GetObjectCommand } from '@aws-sdk/client-s3'
+import type { GetObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
+
+import { runtime } from '#runtime'
+import { exactReader } from '../bytes/reader.js'
+import { CseError, DecryptionError, NotEncryptedError } from '../errors.js'
+import type { Envelope, ObjectMetadata, ObjectName, OpenRequest } from '../formats/format.js'
+import type { Opener } from '../message/opener.js'
+import { SLICE_LENGTH } from '../message/verified-read.js'
+import type { ByteSource } from '../runtime/runtime.js'
+import { fileVersions } from './file-versions.js'
+import { asStored } from './internal.js'
+import { recogniseObject } from './open-object.js'
+import type { Settings } from './options.js'
+import { throwIfAborted } from './sdk.js'
+import type { Input, Output } from './sdk.js'
+import { carriedMembers, readStoredFile, statusOf } from './stored-file.js'
+
+export interface Locating {
+  readonly client: S3Client
+  readonly settings: Settings
+  readonly input: Input
+  readonly object: ObjectName
+  /** Of the instruction file. */
+  readonly suffix: string
+  readonly signal: AbortSignal | undefined
+  /** Whether files under the names of old clients are looked for as well. */
+  readonly legacySuffixes: boolean
+  /** The current file did not fit before: older versions of it are tried too, where the bucket has them. */
+  readonly again: boolean
+}
+
+const mismatches = new WeakSet()
+
+/** Whether an error says that an object and its instruction file do not belong together, which may be a matter of time. */
+export function isFileMismatch(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && mismatches.has(error)
+}
+
+/**
+ * The envelope of an output of GetObject or HeadObject, from its metadata or an instruction file; `undefined` if there is
+ * none. Throws ERR_S3CSE_ENVELOPE_INVALID, ERR_S3CSE_NOT_ENCRYPTED where S3 does not let the file be looked for, and what
+ * the SDK throws for the requests.
+ */
+export async function locateEnvelope(l: Locating, output: Output): Promise<Envelope | undefined> {
+  const { settings, object } = l
+  const files = settings.format.instructionFiles
+  const wanted = files?.wanted(metadataOf(output), object)
+  if (files === undefined || wanted === undefined || !settings.instructionFile.read) {
+    return recogniseObject(settings, output, object)
+  }
+  const older = l.input.VersionId !== undefined || (l.again && typeof output.VersionId === 'string')
+  let found: Envelope | undefined
+  try {
+    found = (older ? await fromVersions(l, output) : undefined) ?? (await fromFile(l, output, l.suffix))
+    for (const suffix of l.legacySuffixes ? files.legacySuffixes : []) found ??= await fromFile(l, output, suffix)
+  } catch (error) {
+    // Without the right to list a bucket, S3 says so of a file that is not there.
+    if (wanted === 'possible' && statusOf(error) === 403) throw denied(l, error)
+    throw error
+  }
+  if (found !== undefined || wanted === 'possible') return found
+  throw new CseError(
+    'ERR_S3CSE_ENVELOPE_INVALID',
+    `The rest of the envelope of ${object.bucket}/${object.key} is in the instruction file ${object.key}${l.suffix}, which does not exist. If it has another suffix, give that (instructionFile, or instructionFileSuffix in requestOptions).`,
+  )
+}
+
+function metadataOf(output: Output): ObjectMetadata {
+  return (output.Metadata ?? {}) as ObjectMetadata
+}
+
+function denied({ object, suffix }: Locating, cause: unknown): CseError {
+  const error = new NotEncryptedError(
+    `${object.bucket}/${object.key} has no encryption envelope in its metadata, and whether it has an instruction file ${object.key}${suffix} cannot be seen: S3 denies access to that. Allow s3:GetObject for the file, and s3:ListBucket, without which S3 does not say that a file does not exist; or set instructionFile: { read: false } for objects without such files.`,
+  )
+  error.cause = cause
+  return error
+}
+
+/** An envelope with a file that has just been read: that the two do not fit may be a matter of time. */
+function watched(envelope: Envelope): Envelope {
+  return {
+    ...envelope,
+    async open(request) {
+      try {
+        return await envelope.open(request)
+      } catch (error) {
+        if (error instanceof DecryptionError) mismatches.add(error)
+        throw error
+      }
+    },
+  }
+}
+
+async function fromFile(
+  l: Locating,
+  output: Output,
+  suffix: string,
+  versionId?: string,
+): Promise<Envelope | undefined> {
+  const { client, settings, input, object, signal } = l
+  const files = settings.format.instructionFiles
+  if (files === undefined) return undefined
+  const key = `${object.key}${suffix}`
+  const file = await readStoredFile({ client, input, object, key, versionId, maxLength: files.maxLength, signal })
+  if (file === undefined) return undefined
+  const envelope = files.recognise(metadataOf(output), { key, suffix, bytes: file.bytes }, object)
+  return versionId === undefined ? watched(envelope) : envelope
+}
+
+/** Whether another version of the file may be the right one. */
+function mayBeAnother(error: unknown): boolean {
+  return (
+    error instanceof CseError &&
+    ['ERR_S3CSE_DECRYPTION_FAILED', 'ERR_S3CSE_ENVELOPE_INVALID', 'ERR_S3CSE_CONTEXT_MISMATCH'].includes(error.code)
+  )
+}
+
+/** Whether the whole stored object is what this key makes of it. Destroys the opener. */
+async function fits({ client, input, object, signal }: Locating, output: Output, opener: Opener): Promise<boolean> {
+  let source: ByteSource | undefined
+  try {
+    const get = {
+      ...carriedMembers(input),
+      Bucket: object.bucket,
+      Key: object.key,
+      VersionId: output.VersionId,
+      IfMatch: output.ETag,
+    } as GetObjectCommandInput
+    const options = signal === undefined ? {} : { abortSignal: signal }
+    const { Body, ContentLength = 0 } = await client.send(new GetObjectCommand(asStored(get)), options)
+    source = runtime.source(Body)
+    const reader = exactReader(source)
+    const end = ContentLength - opener.trailerLength
+    const buffer = new Uint8Array(Math.max(0, Math.min(SLICE_LENGTH, end)))
+    for (let at = 0; at < end; at += SLICE_LENGTH) {
+      throwIfAborted(signal)
+      await opener.absorb?.(at, await reader.read(Math.min(SLICE_LENGTH, end - at), buffer))
+    }
+    await opener.verify?.(ContentLength, await reader.read(opener.trailerLength))
+    return true
+  } catch (error) {
+    if (!(error instanceof DecryptionError)) throw error
+    return false
+  } finally {
+    source?.cancel()
+    opener.destroy()
+  }
+}
+
+/** The versions of the file one after the other, until one opens. */
+async function fromVersions(l: Locating, output: Output): Promise<Envelope | undefined> {
+  const { client, input, object, signal } = l
+  const time = output.LastModified instanceof Date ? output.LastModified : new Date()
+  const ids = await fileVersions({ client, input, object, key: `${object.key}${l.suffix}`, time, signal })
+  if (ids === undefined) return undefined
+  const rest = [...ids]
+  let failure: unknown
+  const next = async (): Promise<Envelope | undefined> => {
+    for (let id = rest.shift(); id !== undefined; id = rest.shift()) {
+      try {
+        const envelope = await fromFile(l, output, l.suffix, id)
+        if (envelope !== undefined) return envelope
+      } catch (error) {
+        if (!mayBeAnother(error)) throw error
+        failure ??= error
+      }
+    }
+    return undefined
+  }
+  let current = await next()
+  if (current === undefined) {
+    if (failure !== undefined) throw failure as Error
+    return undefined
+  }
+  let shown = current
+  return {
+    get summary() {
+      return shown.summary
+    },
+    plaintextLength: (sealedLength) => shown.plaintextLength(sealedLength),
+    async open(request: OpenRequest): Promise<Opener> {
+      while (current !== undefined) {
+        shown = current
+        try {
+          const opener = await current.open(request)
+          // Only a commitment, or the whole body, tells whether this is its key.
+          if (shown.summary.keyCommitment || rest.length === 0) return opener
+          if (await fits(l, output, opener)) return await current.open(request)
+          failure ??= new DecryptionError()
+        } catch (error) {
+          if (!mayBeAnother(error)) throw error
+          failure ??= error
+        }
+        current = await next()
+      }
+      throw failure as Error
+    },
+  }
+}
