@@ -95,8 +95,12 @@ export interface FileWriting {
 interface Written {
   readonly output: Output
   /** `w`: without the signal of the request. */
-  undo(w: FileWriting): Promise<void>
+  undo(w: FileWriting): Promise<unknown>
+  /** The object that was there, where only that tells whether the new one is. */
+  readonly replaced?: HeadObjectCommandOutput | undefined
 }
+
+type Undo = (w: FileWriting, stored: Output) => Promise<unknown>
 
 /**
  * Writes the file, then the object. A reader between the two finds a file without its object, or one that does not fit
@@ -116,31 +120,60 @@ export async function withInstructionFile<T>(w: FileWriting, storeObject: () => 
 
 /** Throws ERR_S3CSE_INSTRUCTION_FILE if the file could not be written: to know it before a large upload. */
 export async function checkFileWritable(w: FileWriting): Promise<void> {
-  if ((await existing(w)) !== undefined) await overwritable(w)
+  try {
+    if ((await existing(w)) === undefined) return
+  } catch (error) {
+    // Who may only write cannot see it.
+    if (statusOf(error) === 403) return
+    throw error
+  }
+  await overwritable(w)
 }
 
 async function writeFile(w: FileWriting): Promise<Written> {
   try {
-    return await put(w, { IfNoneMatch: '*' })
+    return await store(w, { IfNoneMatch: '*' }, remove)
   } catch (error) {
     if (statusOf(error) !== 412) throw error
   }
-  const before = await existing(w)
-  // The first answer was lost, and the SDK has sent it again; or a request that failed is repeated.
-  if (before !== undefined && new TextDecoder().decode(before.bytes) === w.file.text) {
-    return { output: before.output, undo: (free) => remove(free, before.output) }
-  }
-  if (await overwritable(w)) return put(w, {})
-  if (before === undefined) return put(w, { IfNoneMatch: '*' })
+  const versioned = await overwritable(w)
+  const before = versioned ? undefined : await existing(w)
+  const replaced = leavesMarks(w) ? undefined : await head(w, w.object.key).catch(() => undefined)
+  if (versioned) return { ...(await store(w, {}, remove)), replaced }
+  if (before === undefined) return store(w, { IfNoneMatch: '*' }, remove)
   const { ETag, Metadata, ContentType } = before.output
-  const written = await put(w, { IfMatch: ETag })
-  const again = { Body: before.bytes, Metadata, ContentType, IfMatch: written.output.ETag }
-  return {
-    ...written,
-    undo: async (free) => {
-      await put(free, again)
-    },
+  const old = { Body: before.bytes, Metadata, ContentType }
+  return { ...(await store(w, { IfMatch: ETag }, (free, now) => put(free, { ...old, IfMatch: now.ETag }))), replaced }
+}
+
+/** V1 and V2 leave nothing on the object. */
+function leavesMarks({ file }: FileWriting): boolean {
+  return Object.keys(file.onObject).length > 0
+}
+
+/** Sends the file. It may be stored though the answer was lost: the SDK's next try is refused then, or there is just an error. */
+async function store(w: FileWriting, more: Record<string, unknown>, undo: Undo): Promise<Written> {
+  const written = (output: Output): Written => ({ output, undo: (free) => undo(free, output) })
+  try {
+    return written(await put(w, more))
+  } catch (error) {
+    const status = statusOf(error)
+    if (status === 412) {
+      const found = await own(w)
+      if (found !== undefined) return written(found)
+    } else if (status === undefined || status >= 500) {
+      const free = { ...w, signal: undefined }
+      const found = await own(free).catch(() => undefined)
+      if (found !== undefined) await undo(free, found).catch(() => undefined)
+    }
+    throw error
   }
+}
+
+/** The stored file, if it is this one: its wrapped key is like no other. */
+async function own(w: FileWriting): Promise<Output | undefined> {
+  const found = await existing(w)
+  return found !== undefined && new TextDecoder().decode(found.bytes) === w.file.text ? found.output : undefined
 }
 
 function fileKey({ object, file }: FileWriting): string {
@@ -157,7 +190,7 @@ function existing(w: FileWriting): Promise<StoredFile | undefined> {
   return readStoredFile({ client, input: w.args.input, object, key: fileKey(w), maxLength, signal })
 }
 
-async function put(w: FileWriting, more: Record<string, unknown>): Promise<Written> {
+async function put(w: FileWriting, more: Record<string, unknown>): Promise<Output> {
   const { client, object, file, args } = w
   const input = {
     ...fileMembers(args.input),
@@ -168,8 +201,7 @@ async function put(w: FileWriting, more: Record<string, unknown>): Promise<Writt
     Metadata: file.metadata,
     ...more,
   } as PutObjectCommandInput
-  const output = (await client.send(new PutObjectCommand(asStored(input)), options(w))) as unknown as Output
-  return { output, undo: (free) => remove(free, output) }
+  return (await client.send(new PutObjectCommand(asStored(input)), options(w))) as unknown as Output
 }
 
 /** Exactly what was written, whatever has been put there since. */
@@ -205,16 +237,16 @@ async function overwritable(w: FileWriting): Promise<boolean> {
 async function takeBack(w: FileWriting, written: Written): Promise<void> {
   // The request may have been aborted: what is left to do is not.
   const free = { ...w, signal: undefined }
-  if (!(await isStored(free))) await written.undo(free)
+  if (!(await isStored(free, written.replaced))) await written.undo(free)
 }
 
 /** Whether the object is stored all the same, because only the answer was lost. Where that cannot be seen the file stays: without it such an object would be lost. */
-async function isStored(w: FileWriting): Promise<boolean> {
+async function isStored(w: FileWriting, replaced: HeadObjectCommandOutput | undefined): Promise<boolean> {
   const object = await head(w, w.object.key)
   if (object === undefined) return false
-  const marks = Object.entries(w.file.onObject)
-  if (marks.length > 0) return marks.every(([name, value]) => object.Metadata?.[name] === value)
-  // V1 and V2 leave nothing on the object. An upload that is not there any more was completed.
+  if (leavesMarks(w)) return Object.entries(w.file.onObject).every(([name, value]) => object.Metadata?.[name] === value)
+  if (replaced !== undefined && object.ETag === replaced.ETag && object.VersionId === replaced.VersionId) return false
+  // An upload that is not there any more was completed.
   if (w.uploadId !== undefined) return !(await isUploading(w, w.uploadId))
   // Times are in whole seconds.
   const file = await head(w, fileKey(w))

@@ -78,18 +78,13 @@ function denied({ object, suffix }: Locating, cause: unknown): CseError {
   return error
 }
 
-/** An envelope with a file that has just been read: that the two do not fit may be a matter of time. */
-function watched(envelope: Envelope): Envelope {
-  return {
-    ...envelope,
-    async open(request) {
-      try {
-        return await envelope.open(request)
-      } catch (error) {
-        if (error instanceof DecryptionError) mismatches.add(error)
-        throw error
-      }
-    },
+/** A step with a file that has just been read: that the file does not fit may be a matter of time. */
+async function watched<T>(step: () => Promise<T> | T): Promise<T> {
+  try {
+    return await step()
+  } catch (error) {
+    if (mayBeAnother(error)) mismatches.add(error as CseError)
+    throw error
   }
 }
 
@@ -105,8 +100,10 @@ async function fromFile(
   const key = `${object.key}${suffix}`
   const file = await readStoredFile({ client, input, object, key, versionId, maxLength: files.maxLength, signal })
   if (file === undefined) return undefined
-  const envelope = files.recognise(metadataOf(output), { key, suffix, bytes: file.bytes }, object)
-  return versionId === undefined ? watched(envelope) : envelope
+  const recognise = (): Envelope => files.recognise(metadataOf(output), { key, suffix, bytes: file.bytes }, object)
+  if (versionId !== undefined) return recognise()
+  const envelope = await watched(recognise)
+  return { ...envelope, open: (request) => watched(() => envelope.open(request)) }
 }
 
 /** Whether another version of the file may be the right one. */

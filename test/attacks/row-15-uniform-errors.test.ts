@@ -8,24 +8,10 @@ import { Bucket, pattern, put, world } from '../support/world.js'
 import { allKinds } from './kinds.js'
 import type { Kind } from './kinds.js'
 import { base64, flipBase64, modes, outcomeOf, readsAll, versions } from './support.js'
+import { expected, visible } from './uniform.js'
 
 const w = await world()
 const { kinds, kms, keyArn } = await allKinds()
-
-/** All that can be seen of an error but for its stack, which says where in the code it was made. */
-function visible(error: unknown) {
-  assert.ok(error instanceof Error)
-  const own = Reflect.ownKeys(error).filter((key) => key !== 'stack')
-  return {
-    prototypes: [error.constructor, Object.getPrototypeOf(error.constructor)],
-    text: String(error),
-    firstLine: error.stack?.split('\n', 1)[0],
-    json: JSON.stringify(error),
-    own: own.map((key) => [key, Object.getOwnPropertyDescriptor(error, key)]),
-    cause: 'cause' in error,
-  }
-}
-const expected = visible(new DecryptionError())
 
 it('the error says nothing but that', () => {
   assert.deepEqual(expected.own.map(([key]) => key).sort(), ['code', 'message', 'name'])
