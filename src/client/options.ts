@@ -89,7 +89,7 @@ export interface EncryptionOptions {
   readonly instructionFile?: InstructionFileOptions | undefined
   /** Milliseconds after the last part until a multipart upload that was neither completed nor aborted is forgotten, its key wiped. Default: 24 hours. */
   readonly uploadStateMaxAge?: number | undefined
-  /** Milliseconds that a part waits for lower parts to be sent, whose lengths tell where it begins; not used with `partSize`. Default: 30 seconds. */
+  /** Milliseconds that a part waits for lower parts to be sent, whose lengths tell where it begins; not used with `partSize`, but for AES-CBC, which is encrypted in order. Default: 30 seconds. */
   readonly uploadPartWait?: number | undefined
   /** `true`: on https endpoints the SDK does not hash bodies of PutObject and UploadPart for the signature (UNSIGNED-PAYLOAD); TLS, the checksum and the authentication tag protect them. Default: false. */
   readonly unsignedPayload?: boolean | undefined

@@ -117,7 +117,8 @@ describe('the package as it is installed', () => {
     const names = (await evaluate(lean, code('s3-cse'))).trim().split(',')
     const expected = ['CseError', 'DecryptionError', 'KmsError', 'NotEncryptedError', 'PolicyError', 'addEncryption']
     expected.push('aesKeyring', 'download', 'encryptedView', 'encryptionInfo', 'exportUpload', 'importReceipts')
-    expected.push('importUpload', 'removeEncryption', 'requestOptions', 'rsaKeyring', 's3ec', 'uploadReceipt')
+    expected.push('importUpload', 'inspect', 'removeEncryption', 'requestOptions', 'rsaKeyring', 's3ec', 'sesMail')
+    expected.push('uploadReceipt')
     assert.deepEqual(names, expected)
     assert.match(await evaluate(lean, code('s3-cse/testing')), /startKms,startS3/)
     await assert.rejects(
