@@ -17,7 +17,7 @@ import { fitsPlan, resumable, type Begun } from './download-resume.js'
 import type { PartialFile } from '../runtime/runtime.js'
 import { handleTarget, partialTarget, type Destination, type Target } from './download-target.js'
 import { setInfo, showPlaintext } from './info.js'
-import { isFileMismatch, locateEnvelope } from './locate-envelope.js'
+import { isFileMismatch, locateEnvelope, wantsInstructionFile } from './locate-envelope.js'
 import { checkObjectSize, notEncrypted, openEnvelope, takesPlain } from './open-object.js'
 import type { Settings } from './options.js'
 import type { RequestSettings } from './request-options.js'
@@ -78,7 +78,7 @@ async function run(d: Download, requests: ObjectRequests, held: Held): Promise<D
     options.resume && place.place !== undefined ? await resumable(d, requests, place.place, held.others) : undefined
   if (held.begun !== undefined) held.target = partialTarget(held.begun.file)
   held.found = held.begun?.found ?? (await requests.begin(options.partSize))
-  let envelope = await envelopeOf(d, held.found, false)
+  let envelope = await envelopeOf(d, held, false)
   try {
     held.opener = await openerFor(d, held.found, envelope)
   } catch (error) {
@@ -86,7 +86,7 @@ async function run(d: Download, requests: ObjectRequests, held: Held): Promise<D
     // The object or its instruction file may have been replaced in between: both are read once more.
     held.found.first?.source.cancel(error as Error)
     held.found = await requests.begin(options.partSize)
-    envelope = await envelopeOf(d, held.found, true)
+    envelope = await envelopeOf(d, held, true)
     held.opener = await openerFor(d, held.found, envelope)
   }
   const { found, opener } = held
@@ -134,8 +134,14 @@ async function run(d: Download, requests: ObjectRequests, held: Held): Promise<D
   return resultOf(d, found, envelope, total, resumedBytes)
 }
 
-function envelopeOf(d: Download, { output }: FoundObject, again: boolean): Promise<Envelope | undefined> {
+async function envelopeOf(d: Download, held: Held, again: boolean): Promise<Envelope | undefined> {
   const { client, settings, object, signal, request } = d
+  const { output, first, ...found } = held.found as FoundObject
+  // The file's request must not wait for the socket that this one holds: it is asked for again.
+  if (first !== undefined && wantsInstructionFile(settings, output, object)) {
+    first.source.cancel()
+    held.found = { ...found, output }
+  }
   const { wrapping, content } = settings.legacy
   const input = d.input as unknown as Input
   const legacySuffixes = wrapping && content

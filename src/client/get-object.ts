@@ -1,10 +1,11 @@
 import { runtime } from '#runtime'
-import type { Envelope, ObjectName } from '../formats/format.js'
+import type { ObjectName } from '../formats/format.js'
 import type { ByteSource } from '../runtime/runtime.js'
 import { decryptObject, pinnedInput } from './decrypt-object.js'
 import type { GetContext } from './decrypt-object.js'
+import { envelopeOf, foundResponse, restoreBody } from './found-object.js'
 import { setInfo } from './info.js'
-import { isFileMismatch, locateEnvelope } from './locate-envelope.js'
+import { isFileMismatch } from './locate-envelope.js'
 import { notEncrypted, recogniseObject, takesPlain, unexpected } from './open-object.js'
 import type { Settings } from './options.js'
 import { answeredRange } from './range-answer.js'
@@ -14,7 +15,7 @@ import { askedRange } from './range-request.js'
 import type { AskedRange } from './range-request.js'
 import { formatRange } from './range.js'
 import type { RangeSpec } from './range.js'
-import { objectName, requestSettings, suffixOf } from './request-options.js'
+import { objectName, requestSettings } from './request-options.js'
 import type { CommandContext, Output, Result } from './sdk.js'
 
 /** Whether the caller takes an object without an envelope as it is. */
@@ -75,15 +76,6 @@ async function toPlaintextTerms(g: GetContext, error: InvalidRange, header: stri
   else error.ActualObjectSize = String(length)
 }
 
-function envelopeOf(g: GetContext, output: Output, object: ObjectName): Promise<Envelope | undefined> {
-  const { client, settings, args, signal, again } = g
-  const { input } = args
-  const { wrapping, content } = settings.legacy
-  const suffix = suffixOf(settings, input)
-  const legacySuffixes = wrapping && content
-  return locateEnvelope({ client, settings, input, object, suffix, signal, again, legacySuffixes }, output)
-}
-
 /** Of an object and its instruction file one may be newer than the other, for the moment: both are read once more. */
 export async function getObject(c: CommandContext, settings: Settings): Promise<Result> {
   try {
@@ -108,25 +100,46 @@ async function read(given: GetContext): Promise<Result> {
     if (asked?.sent !== undefined && isInvalidRange(error)) await toPlaintextTerms(g, error, asked.header, object)
     throw error
   }
-  const { output } = result
-  const body = output.Body
-  const kind = runtime.streamKind(body)
-  if (kind === undefined) throw unexpected(`The response for ${bucket}/${key} has no readable body`)
-  let source: ByteSource | undefined
-  const upstream = (): ByteSource => (source ??= runtime.source(body))
+  const bodies: (() => ByteSource)[] = []
   try {
-    const envelope = await envelopeOf(g, output, object)
-    if (envelope !== undefined) {
-      await decryptObject(g, output, { object, envelope, request, upstream: upstream(), kind, asked })
+    const body = takeBody(result, object, bodies)
+    const first = result.output
+    let plain: boolean | undefined
+    const takes = (output: Output): boolean => (plain ??= passes(g, output, object))
+    const found = await foundResponse(g, { result, body }, object, takes)
+    const { output } = (result = found.result)
+    const again = output === first ? body : takeBody(result, object, bodies)
+    if (found.envelope !== undefined) {
+      const upstream = found.source ?? again()
+      const kind = runtime.streamKind(output.Body) ?? 'node'
+      await decryptObject(g, output, { object, envelope: found.envelope, request, upstream, kind, asked })
       return result
     }
-    if (!passes(g, output, object)) throw notEncrypted(object, settings, args.input)
-    if (asked === undefined || fitsPlain(asked)) return passed(result)
-    upstream().cancel()
-    return await plainRange(g, output, asked.header, object)
+    if (!takes(first)) throw notEncrypted(object, settings, args.input)
+    if (asked !== undefined && !fitsPlain(asked)) {
+      again().cancel()
+      return await plainRange(g, output, asked.header, object)
+    }
+    if (found.source !== undefined) restoreBody(g, output, found.source)
+    return passed(result)
   } catch (error) {
     // Otherwise the response would hold its socket, and the client would run out of them.
-    upstream().cancel(error as Error)
+    for (const taken of bodies) taken().cancel(error as Error)
     throw error
   }
+}
+
+/**
+ * The body of a response, which is remembered because it has to be given back; untouched until it is asked for. Throws for
+ * a response that has none.
+ */
+function takeBody({ output }: Result, { bucket, key }: ObjectName, bodies: (() => ByteSource)[]): () => ByteSource {
+  if (runtime.streamKind(output.Body) === undefined) {
+    throw unexpected(`The response for ${bucket}/${key} has no readable body`)
+  }
+  const { Body } = output
+  let source: ByteSource | undefined
+  const taken = (): ByteSource => (source ??= runtime.source(Body))
+  bodies.push(taken)
+  return taken
 }

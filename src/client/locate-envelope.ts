@@ -37,6 +37,20 @@ export function isFileMismatch(error: unknown): boolean {
   return typeof error === 'object' && error !== null && mismatches.has(error)
 }
 
+/** Whether an output shows that an instruction file has to be looked for. Throws ERR_S3CSE_ENVELOPE_INVALID. */
+export function wantsInstructionFile(settings: Settings, output: Output, object: ObjectName): boolean {
+  const files = settings.format.instructionFiles
+  if (files === undefined || !settings.instructionFile.read) return false
+  return files.wanted(metadataOf(output), object) !== undefined
+}
+
+/** Object and file were not read as they belong together. */
+export function fileMismatch(message: string): CseError {
+  const error = new CseError('ERR_S3CSE_RESPONSE_UNEXPECTED', message)
+  mismatches.add(error)
+  return error
+}
+
 /**
  * The envelope of an output of GetObject or HeadObject, from its metadata or an instruction file; `undefined` if there is
  * none. Throws ERR_S3CSE_ENVELOPE_INVALID, ERR_S3CSE_NOT_ENCRYPTED where S3 does not let the file be looked for, and what

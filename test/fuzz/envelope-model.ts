@@ -43,13 +43,17 @@ function checkNames(found: readonly string[], { required, optional }: Rules, whe
   const said = `${where} has ${found.join(', ')}`
   assert.equal(new Set(found).size, found.length, said)
   for (const name of required) assert.ok(found.includes(name), `${said}; ${name} is missing`)
-  for (const name of found) assert.ok(required.includes(name) || optional.includes(name), `${said}; ${name} is too much`)
+  for (const name of found)
+    assert.ok(required.includes(name) || optional.includes(name), `${said}; ${name} is too much`)
 }
 
 /** A recognised version has exactly its keys, each where it belongs. */
 export function checkPlaces(version: string, metadata: object, file: readonly string[] | undefined): void {
   const names = envelopeNames(Object.keys(metadata))
-  if (file === undefined) return checkNames(names, whole[version]!, 'the object')
+  if (file === undefined) {
+    checkNames(names, whole[version]!, 'the object')
+    return
+  }
   checkNames(names, onObject[version]!, 'the object')
   checkNames(file, inFile[version]!, 'the file')
 }
@@ -69,7 +73,10 @@ const pairs: Readonly<Record<string, readonly string[]>> = {
 /** What is told of an envelope is possible, and harms nobody who reads it. */
 export function checkSummary(summary: EnvelopeSummary): void {
   const { version, contentAlgorithm, wrapAlgorithm, context, contextKeys, keyCommitment } = summary
-  assert.ok(pairs[`${version} ${contentAlgorithm}`]?.includes(wrapAlgorithm), `${version} ${contentAlgorithm} ${wrapAlgorithm}`)
+  assert.ok(
+    pairs[`${version} ${contentAlgorithm}`]?.includes(wrapAlgorithm),
+    `${version} ${contentAlgorithm} ${wrapAlgorithm}`,
+  )
   assert.equal(keyCommitment, version === 'V3')
   assert.equal(Object.getPrototypeOf(context), null)
   assert.ok(Object.isFrozen(context) && Object.isFrozen(summary))

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 
 import { loadVectors } from '../support/vectors.js'
-import { anyText, edit } from './texts.js'
+import { edit } from './edits.js'
+import { anyText } from './texts.js'
 
 /** Metadata and instruction files: those of stored objects, changed a little or much, and noise. */
 
@@ -36,24 +37,40 @@ const valueOf = (entries: readonly Entry[], name: string): unknown => entries.fi
 /** As the first .NET client names them. */
 const dotNet = metadataBases
   .filter(({ metadata }) => valueOf(metadata, 'x-amz-key') !== undefined)
-  .map(
-    ({ metadata }): Base => ({
-      metadata: [],
-      file: [
-        ['EncryptedEnvelopeKey', valueOf(metadata, 'x-amz-key')],
-        ['IV', valueOf(metadata, 'x-amz-iv')],
-      ],
-      suffix: 'INSTRUCTION_SUFFIX',
-    }),
-  )
+  .map(({ metadata }): Base => ({
+    metadata: [],
+    file: [
+      ['EncryptedEnvelopeKey', valueOf(metadata, 'x-amz-key')],
+      ['IV', valueOf(metadata, 'x-amz-iv')],
+    ],
+    suffix: 'INSTRUCTION_SUFFIX',
+  }))
 
 export const fileBases: readonly Base[] = [...stored.filter(({ file }) => file !== undefined), ...dotNet]
 
-const allNames = [...new Set([...stored, ...dotNet].flatMap(({ metadata, file }) => [...metadata, ...(file ?? [])].map(([name]) => name)))]
+const allNames = [
+  ...new Set(
+    [...stored, ...dotNet].flatMap(({ metadata, file }) => [...metadata, ...(file ?? [])].map(([name]) => name)),
+  ),
+]
 
 const anyName = fc.oneof(
   { weight: 10, arbitrary: fc.constantFrom(...allNames) },
-  { weight: 2, arbitrary: fc.constantFrom('__proto__', 'constructor', 'toString', 'hasOwnProperty', 'x-amz-crypto-instr-file', 'x-amz-', 'x-amz-x', 'mine', '0', '') },
+  {
+    weight: 2,
+    arbitrary: fc.constantFrom(
+      '__proto__',
+      'constructor',
+      'toString',
+      'hasOwnProperty',
+      'x-amz-crypto-instr-file',
+      'x-amz-',
+      'x-amz-x',
+      'mine',
+      '0',
+      '',
+    ),
+  },
   { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 10 }) },
 )
 
@@ -67,8 +84,10 @@ const anyValue = fc.oneof(
 type Change = (entries: readonly Entry[]) => readonly Entry[]
 
 const at = (change: (entry: Entry) => readonly Entry[]): fc.Arbitrary<Change> =>
-  fc.nat({ max: 20 }).map((place): Change => (entries) =>
-    entries.flatMap((entry, index) => (index === place % entries.length ? change(entry) : [entry])),
+  fc.nat({ max: 20 }).map(
+    (place): Change =>
+      (entries) =>
+        entries.flatMap((entry, index) => (index === place % entries.length ? change(entry) : [entry])),
   )
 
 const set = (entries: readonly Entry[], entry: Entry): readonly Entry[] => [
@@ -76,28 +95,64 @@ const set = (entries: readonly Entry[], entry: Entry): readonly Entry[] => [
   entry,
 ]
 
-const changeValue = fc.tuple(fc.nat({ max: 20 }), edit).map(([place, change]): Change => (entries) =>
-  entries.map(([name, value], index) => [name, index === place % entries.length && typeof value === 'string' ? change(value) : value]),
+const changeValue = fc.tuple(fc.nat({ max: 20 }), edit).map(
+  ([place, change]): Change =>
+    (entries) =>
+      entries.map(([name, value], index) => [
+        name,
+        index === place % entries.length && typeof value === 'string' ? change(value) : value,
+      ]),
 )
 
 const changes: fc.Arbitrary<Change> = fc.oneof(
   { weight: 3, arbitrary: at(() => []) },
   { weight: 6, arbitrary: changeValue },
-  { weight: 3, arbitrary: fc.tuple(fc.nat({ max: 20 }), anyValue).map(([place, value]): Change => (entries) => entries.map((entry, index) => (index === place % entries.length ? [entry[0], value] : entry))) },
-  { weight: 3, arbitrary: fc.tuple(anyName, anyValue).map((entry): Change => (entries) => set(entries, entry)) },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(fc.nat({ max: 20 }), anyValue).map(
+      ([place, value]): Change =>
+        (entries) =>
+          entries.map((entry, index) => (index === place % entries.length ? [entry[0], value] : entry)),
+    ),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.tuple(anyName, anyValue).map(
+      (entry): Change =>
+        (entries) =>
+          set(entries, entry),
+    ),
+  },
   { weight: 1, arbitrary: at(([name, value]) => [[name.toUpperCase(), value]]) },
-  { weight: 1, arbitrary: at(([name, value]) => [[name, value], [name.replace('x-', 'X-'), value]]) },
+  {
+    weight: 1,
+    arbitrary: at(([name, value]) => [
+      [name, value],
+      [name.replace('x-', 'X-'), value],
+    ]),
+  },
   // Values change places.
-  { weight: 1, arbitrary: at(([name, value]) => [[name, value]]).map((): Change => (entries) => entries.map(([name], index) => [name, entries[(index + 1) % entries.length]?.[1]])) },
+  {
+    weight: 1,
+    arbitrary: at(([name, value]) => [[name, value]]).map(
+      (): Change => (entries) => entries.map(([name], index) => [name, entries[(index + 1) % entries.length]?.[1]]),
+    ),
+  },
   // A part of another envelope.
   {
     weight: 2,
-    arbitrary: fc.tuple(fc.constantFrom(...metadataBases), fc.integer({ min: 1, max: 8 })).map(([other, count]): Change => (entries) => other.metadata.slice(0, count).reduce(set, entries)),
+    arbitrary: fc.tuple(fc.constantFrom(...metadataBases), fc.integer({ min: 1, max: 8 })).map(
+      ([other, count]): Change =>
+        (entries) =>
+          other.metadata.slice(0, count).reduce(set, entries),
+    ),
   },
 )
 
 export function changed(bases: fc.Arbitrary<readonly Entry[]>, most: number): fc.Arbitrary<readonly Entry[]> {
-  return fc.tuple(bases, fc.array(changes, { maxLength: most })).map(([base, all]) => all.reduce((so, change) => change(so), base))
+  return fc
+    .tuple(bases, fc.array(changes, { maxLength: most }))
+    .map(([base, all]) => all.reduce((so, change) => change(so), base))
 }
 
 export const noise: fc.Arbitrary<readonly Entry[]> = fc.array(fc.tuple(anyName, anyValue), { maxLength: 10 })
@@ -112,7 +167,13 @@ export const metadataValues: fc.Arbitrary<Readonly<Record<string, string>>> = fc
   .tuple(
     fc.oneof(
       { weight: 1, arbitrary: fc.constantFrom(...metadataBases).map(({ metadata }) => metadata) },
-      { weight: 6, arbitrary: changed(fc.constantFrom(...metadataBases, ...fileBases).map(({ metadata }) => metadata), 4) },
+      {
+        weight: 6,
+        arbitrary: changed(
+          fc.constantFrom(...metadataBases, ...fileBases).map(({ metadata }) => metadata),
+          4,
+        ),
+      },
       { weight: 2, arbitrary: noise },
     ),
     fc.boolean(),

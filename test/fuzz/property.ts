@@ -34,8 +34,8 @@ export interface FuzzProperty {
   readonly share: number
   /** The answers that some hundred cases have to give, each of them: what is refused at once tests nothing. */
   readonly expects: readonly string[]
-  run(run: Run): Promise<Outcome>
-  close(): Promise<void>
+  readonly run: (run: Run) => Promise<Outcome>
+  readonly close: () => Promise<void>
 }
 
 /** What one case may take, in bytes, garbage included: inputs are up to 100 KiB long, and are held several times. */
@@ -50,7 +50,7 @@ interface Definition<T> {
   readonly values: fc.Arbitrary<T>
   readonly close?: () => Promise<void>
   /** Names the kind of answer. Throws what is wrong with any other. */
-  check(value: T): string | Promise<string>
+  readonly check: (value: T) => string | Promise<string>
 }
 
 export function fuzz<T>({ values, check, close, ...rest }: Definition<T>): FuzzProperty {
@@ -77,7 +77,7 @@ async function runCases<T>(
   return { cases: details.numRuns, seen, peak, failure: details.failed ? failureOf(details) : undefined }
 }
 
-function failureOf(details: fc.RunDetails<unknown>): Failure {
+function failureOf<T>(details: fc.RunDetails<T>): Failure {
   const { errorInstance, counterexample, counterexamplePath, seed } = details
   const error = errorInstance instanceof Error ? (errorInstance.stack ?? errorInstance.message) : String(errorInstance)
   return {

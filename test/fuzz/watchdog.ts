@@ -24,12 +24,12 @@ setInterval(() => {
 
 export interface Watchdog {
   /** From now on, cases of this property. */
-  begin(name: string, seed: number): void
+  readonly begin: (name: string, seed: number) => void
   /** The next case begins. */
-  beat(): void
+  readonly beat: () => void
   /** None is running. */
-  rest(): void
-  end(): Promise<void>
+  readonly rest: () => void
+  readonly end: () => Promise<void>
 }
 
 export function watchdog(names: readonly string[]): Watchdog {
@@ -49,7 +49,11 @@ export function watchdog(names: readonly string[]): Watchdog {
       Atomics.store(state, PROPERTY, names.indexOf(name))
     },
     beat,
-    rest: () => void Atomics.store(state, PROPERTY, -1),
-    end: async () => void (await worker.terminate()),
+    rest() {
+      Atomics.store(state, PROPERTY, -1)
+    },
+    end: async () => {
+      await worker.terminate()
+    },
   }
 }

@@ -1,0 +1,96 @@
+import { runtime } from '#runtime'
+import { collect, sourceOfBytes } from '../bytes/body.js'
+import { resources } from '../bytes/resources.js'
+import type { Envelope, ObjectName } from '../formats/format.js'
+import type { ByteSource } from '../runtime/runtime.js'
+import { pinnedInput } from './decrypt-object.js'
+import type { GetContext } from './decrypt-object.js'
+import { fileMismatch, locateEnvelope, wantsInstructionFile } from './locate-envelope.js'
+import { recogniseObject } from './open-object.js'
+import { outputBody } from './output-body.js'
+import { suffixOf } from './request-options.js'
+import { statusOf } from './stored-file.js'
+import type { Output, Result } from './sdk.js'
+
+/** Up to here, in bytes, a body is kept while its instruction file is read: what a socket buffers anyway. */
+const SMALL_BODY = 64 * 1024
+
+/** A response whose envelope is known. */
+export interface FoundResponse {
+  readonly result: Result
+  readonly envelope: Envelope | undefined
+  /** The stored bytes, if they were read already. */
+  readonly source: ByteSource | undefined
+}
+
+/** The envelope of an output, without its body. */
+export function envelopeOf(g: GetContext, output: Output, object: ObjectName): Promise<Envelope | undefined> {
+  const { client, settings, args, signal, again } = g
+  const { input } = args
+  const { wrapping, content } = settings.legacy
+  const suffix = suffixOf(settings, input)
+  const legacySuffixes = wrapping && content
+  return locateEnvelope({ client, settings, input, object, suffix, signal, again, legacySuffixes }, output)
+}
+
+/**
+ * Finds the envelope of a response. While an instruction file is asked for the response's body must not hold its socket:
+ * as many reads as the client has sockets would wait for each other for ever. So a small body is read first, and a larger
+ * one is given up and asked for again, pinned to what was found; for a plain object only if `takesPlain` says so.
+ */
+export async function foundResponse(
+  g: GetContext,
+  { result, body }: { readonly result: Result; readonly body: () => ByteSource },
+  object: ObjectName,
+  takesPlain: (output: Output) => boolean,
+): Promise<FoundResponse> {
+  const { output } = result
+  if (!wantsInstructionFile(g.settings, output, object)) {
+    return { result, envelope: recogniseObject(g.settings, output, object), source: undefined }
+  }
+  const kept = await keepSmall(g, body(), output)
+  const envelope = await envelopeOf(g, output, object)
+  if (kept !== undefined) return { result, envelope, source: sourceOfBytes(kept, SMALL_BODY) }
+  if (envelope === undefined && !takesPlain(output)) return { result, envelope, source: undefined }
+  return { result: await pinned(g, output, object), envelope, source: undefined }
+}
+
+/** The body, if it is small; otherwise it is cancelled. */
+async function keepSmall(
+  { signal }: GetContext,
+  source: ByteSource,
+  { ContentLength }: Output,
+): Promise<Uint8Array | undefined> {
+  if (typeof ContentLength !== 'number' || ContentLength > SMALL_BODY) {
+    source.cancel()
+    return undefined
+  }
+  const abort = (): void => source.cancel(signal?.reason as Error)
+  signal?.addEventListener('abort', abort, { once: true })
+  try {
+    // Also one byte too many is kept, to be seen where the length is checked.
+    return await collect(source, SMALL_BODY + 1, () => fileMismatch('The body is longer than its Content-Length'))
+  } finally {
+    signal?.removeEventListener('abort', abort)
+  }
+}
+
+/** The same range of the same version once more. */
+async function pinned(g: GetContext, first: Output, object: ObjectName): Promise<Result> {
+  const { input } = g.args
+  const again = { ...pinnedInput(input, first), ...(input.Range === undefined ? {} : { Range: input.Range }) }
+  try {
+    return await g.next({ ...g.args, input: again })
+  } catch (error) {
+    if (statusOf(error) !== 412) throw error
+    throw fileMismatch(`${object.bucket}/${object.key} was replaced while it was read: read it again`)
+  }
+}
+
+/** Puts bytes that were read already back into the output of a plain object. */
+export function restoreBody(g: GetContext, output: Output, source: ByteSource): void {
+  const kind = runtime.streamKind(output.Body) ?? 'node'
+  const held = resources()
+  held.hold((error) => source.cancel(error))
+  output.Body = outputBody(source, { config: g.config, signal: g.signal, kind, resources: held })
+}

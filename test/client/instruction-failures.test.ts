@@ -1,0 +1,316 @@
+// Writing object and file where one of the two fails, in a bucket without versions: afterwards the object is readable,
+// or what was before is there.
+import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
+import { describe, it } from 'node:test'
+
+import { PutObjectCommand } from '@aws-sdk/client-s3'
+
+import { code } from '../support/errors.js'
+import { Bucket, get, pattern, put, read } from '../support/world.js'
+import { file, instructionWorld, judge, overwrite, snapshot, v2, versions, write } from './instruction-support.js'
+
+const w = await instructionWorld(undefined)
+const old = pattern(50_000)
+const fresh = pattern(600_000).subarray(1)
+const LOST = { reset: { afterResponseBytes: 0 } } as const
+const bounded = { timeout: 30_000 }
+
+let keys = 0
+const name = () => `object-${++keys}`
+
+/** A stream that knows whether it was destroyed. */
+function stream(bytes: Uint8Array): Readable {
+  return Readable.from([bytes.subarray(0, 1000), bytes.subarray(1000)])
+}
+
+function assertNothing(key: string): void {
+  assert.deepEqual(
+    w.s3.keys(Bucket).filter((one) => one.startsWith(key)),
+    [],
+  )
+}
+
+describe('the file cannot be written', bounded, () => {
+  for (const status of [400, 403, 409, 500, 501]) {
+    it(`${status}: nothing is stored, the body is destroyed, the next request gets through`, async () => {
+      const key = name()
+      const client = w.client(write, { maxAttempts: 1, requestHandler: { httpAgent: { maxSockets: 1 } } })
+      for (let i = 0; i < 3; i++) {
+        const body = stream(fresh)
+        w.fail('PutObject', file(key), { status, code: 'Special' })
+        await assert.rejects(put(client, key, body, { ContentLength: fresh.length }), { name: 'Special' })
+        assert.ok(body.destroyed)
+      }
+      assert.equal(w.sent('PutObject', key).length, 0)
+      assertNothing(key)
+      await put(client, key, stream(fresh), { ContentLength: fresh.length })
+      assert.deepEqual(await judge(w, key), fresh)
+    })
+  }
+
+  it('500 once is tried again', async () => {
+    const key = name()
+    w.fail('PutObject', file(key), { status: 500 })
+    await put(w.client(write), key, fresh)
+    assert.deepEqual(await judge(w, key), fresh)
+  })
+
+  it('aborted: nothing is stored, the body is destroyed', async () => {
+    const key = name()
+    const ending = new AbortController()
+    const unhook = w.s3.onRequest((r) => void (r.operation === 'PutObject' && ending.abort()))
+    const body = stream(fresh)
+    const command = new PutObjectCommand({ Bucket, Key: key, Body: body, ContentLength: fresh.length })
+    await assert.rejects(w.client(write).send(command, { abortSignal: ending.signal }), { name: 'AbortError' })
+    unhook()
+    assert.ok(body.destroyed)
+    assert.equal(w.sent('PutObject', key).length, 0)
+    assertNothing(key)
+  })
+
+  it('its answer is lost: the SDK sends it again, and the refusal of that is none', async () => {
+    const key = name()
+    w.fail('PutObject', file(key), LOST)
+    await put(w.client(write), key, fresh)
+    const log = w.log().filter((line) => line.startsWith('Put'))
+    assert.deepEqual(log, [`PutObject ${file(key)}`, `PutObject ${file(key)}`, `PutObject ${key}`])
+    assert.equal(w.sent('PutObject', file(key))[1]?.status, 412)
+    assert.deepEqual(await judge(w, key), fresh)
+  })
+
+  it('its answer is lost for good: it is taken away', async () => {
+    const key = name()
+    w.fail('PutObject', file(key), LOST)
+    await assert.rejects(put(w.once(write), key, fresh), { code: 'ECONNRESET' })
+    assertNothing(key)
+  })
+})
+
+/** How the request for the object fails, before it is stored. */
+const failures = {
+  403: { status: 403, code: 'Special' },
+  500: { status: 500, code: 'Special' },
+  'reset at once': { reset: 'before' },
+  'reset in the middle': { reset: { afterRequestBytes: 300_000 } },
+} as const
+
+for (const [version, policy] of Object.entries(versions)) {
+  describe(`${version}: the object cannot be stored`, bounded, () => {
+    for (const [what, fault] of Object.entries(failures)) {
+      for (const kind of ['bytes', 'stream'] as const) {
+        it(`${what}, ${kind}: nothing is left, and the error is the request’s`, async () => {
+          const key = name()
+          w.fail('PutObject', key, fault)
+          const body = kind === 'bytes' ? fresh : stream(fresh)
+          const sending = put(w.once({ ...write, ...policy }), key, body, { ContentLength: fresh.length })
+          await assert.rejects(sending, (error: Error & { code?: string }) => {
+            assert.ok(error.name === 'Special' || error.code === 'ECONNRESET' || error.code === 'EPIPE', error.stack)
+            return true
+          })
+          assertNothing(key)
+          if (kind === 'stream') assert.ok((body as Readable).destroyed)
+        })
+      }
+
+      it(`${what}, overwriting: what was there is there`, async () => {
+        const key = name()
+        w.clock += 10
+        await put(w.client({ ...write, ...policy }), key, old)
+        const before = await snapshot(w, key, file(key))
+        w.clock += 10
+        w.fail('PutObject', key, fault)
+        await assert.rejects(put(w.once({ ...overwrite, ...policy }), key, fresh))
+        assert.deepEqual(await snapshot(w, key, file(key)), before)
+        assert.deepEqual(await read(w.client(policy), key), old)
+      })
+    }
+
+    it('all in the same second: what was there is there', async () => {
+      const key = name()
+      await put(w.client({ ...write, ...policy }), key, old)
+      const before = await snapshot(w, key, file(key))
+      w.fail('PutObject', key, { status: 403 })
+      await assert.rejects(put(w.client({ ...overwrite, ...policy }), key, fresh))
+      assert.deepEqual(await snapshot(w, key, file(key)), before)
+    })
+
+    for (const seconds of [0, 10]) {
+      it(`its answer is lost, ${seconds} s after the file: the object is readable`, async () => {
+        const key = name()
+        for (const options of [write, overwrite]) {
+          const unhook = w.s3.onRequest((r) => void (r.key === key && (w.clock += seconds)))
+          w.fail('PutObject', key, LOST)
+          await assert.rejects(put(w.once({ ...options, ...policy }), key, fresh), { code: 'ECONNRESET' })
+          unhook()
+          assert.deepEqual(await judge(w, key), fresh)
+        }
+      })
+    }
+
+    it('nobody can say whether it is stored: the file stays', async () => {
+      const key = name()
+      w.fail('PutObject', key, LOST)
+      w.fail('HeadObject', key, { status: 403 })
+      await assert.rejects(put(w.once({ ...write, ...policy }), key, fresh), { code: 'ECONNRESET' })
+      assert.deepEqual(await judge(w, key), fresh)
+    })
+
+    it('it was aborted in the middle', async () => {
+      const key = name()
+      const ending = new AbortController()
+      let sent = 0
+      const body = Readable.from(
+        (async function* () {
+          for (; sent < 40; sent++) {
+            if (sent === 20) ending.abort()
+            yield fresh.subarray(0, 15_000)
+            await new Promise(setImmediate)
+          }
+        })(),
+      )
+      const command = new PutObjectCommand({ Bucket, Key: key, Body: body, ContentLength: 600_000 })
+      const client = w.client({ ...write, ...policy })
+      await assert.rejects(client.send(command, { abortSignal: ending.signal }), { name: 'AbortError' })
+      assert.ok(sent < 40)
+      assert.ok(body.destroyed)
+      assertNothing(key)
+    })
+
+    it('its body is too short, too long, or fails', async () => {
+      const key = name()
+      const client = w.client({ ...write, ...policy })
+      const wrong = code('ERR_S3CSE_BODY_LENGTH')
+      await assert.rejects(put(client, key, stream(fresh), { ContentLength: fresh.length + 1 }), wrong)
+      assertNothing(key)
+      await assert.rejects(put(client, key, stream(fresh), { ContentLength: fresh.length - 1 }), wrong)
+      assertNothing(key)
+      const failing = Readable.from(
+        (async function* () {
+          yield fresh.subarray(0, 1000)
+          await Promise.resolve()
+          throw new RangeError('of the source')
+        })(),
+      )
+      await assert.rejects(put(client, key, failing, { ContentLength: fresh.length }), { message: 'of the source' })
+      assertNothing(key)
+    })
+
+    it('the file cannot be taken back either: the error is still that of the object', async () => {
+      const key = name()
+      w.fail('PutObject', key, { status: 403, code: 'Special' })
+      w.fail('DeleteObject', file(key), { status: 403, code: 'Other', times: 9 })
+      await assert.rejects(put(w.client({ ...write, ...policy }), key, fresh), { name: 'Special' })
+    })
+  })
+}
+
+describe('overwriting', bounded, () => {
+  it('is refused without the option, and changes nothing', async () => {
+    const key = name()
+    await put(w.client(write), key, old)
+    const before = await snapshot(w, key, file(key))
+    w.s3.requests.length = 0
+    const body = stream(fresh)
+    const refused = put(w.client(write), key, body, { ContentLength: fresh.length })
+    await assert.rejects(refused, code('ERR_S3CSE_INSTRUCTION_FILE', /versioning/))
+    assert.ok(body.destroyed)
+    assert.equal(w.sent('PutObject', key).length, 0)
+    assert.deepEqual(await snapshot(w, key, file(key)), before)
+    assert.deepEqual(await read(w.client(), key), old)
+  })
+
+  it('is refused where versioning cannot be seen', async () => {
+    const key = name()
+    await put(w.client(write), key, old)
+    w.s3.fail({ match: (r) => r.operation === 'GetBucketVersioning', status: 403 })
+    await assert.rejects(put(w.client(write), key, fresh), code('ERR_S3CSE_INSTRUCTION_FILE', /s3:GetBucketVersioning/))
+    assert.deepEqual(await read(w.client(), key), old)
+  })
+
+  it('works with the option', async () => {
+    const key = name()
+    for (const policy of [{}, v2, {}]) {
+      await put(w.client({ ...overwrite, ...policy }), key, fresh)
+      assert.deepEqual(await judge(w, key), fresh)
+      assert.deepEqual(await read(w.client(policy), key), fresh)
+    }
+  })
+
+  it('replaces only the file that was seen', async () => {
+    const key = name()
+    await put(w.client(write), key, old)
+    const unhook = w.s3.onRequest(async (r) => {
+      if (r.key === file(key) && r.headers['if-match'] !== undefined) {
+        unhook()
+        await w.s3.put(Bucket, file(key), { body: 'somebody else’s' })
+      }
+    })
+    await assert.rejects(put(w.client(overwrite), key, fresh), { name: 'PreconditionFailed' })
+    assert.equal(Buffer.from((await w.stored(file(key))).body).toString(), 'somebody else’s')
+    assert.equal(w.sent('PutObject', key).length, 1)
+  })
+
+  it('takes back only what it wrote', async () => {
+    const key = name()
+    const unhook = w.s3.onRequest(async (r) => {
+      if (r.operation === 'PutObject' && r.key === key) {
+        unhook()
+        await w.s3.put(Bucket, file(key), { body: 'somebody else’s' })
+      }
+    })
+    w.fail('PutObject', key, { status: 403, code: 'Special' })
+    await assert.rejects(put(w.client(write), key, fresh), { name: 'Special' })
+    assert.equal(Buffer.from((await w.stored(file(key))).body).toString(), 'somebody else’s')
+  })
+
+  const replacing = (r: { headers: Readonly<Record<string, string>> }) => r.headers['if-match'] !== undefined
+
+  it('goes on where the answer for the new file is lost', async () => {
+    const key = name()
+    await put(w.client(write), key, old)
+    w.fail('PutObject', file(key), LOST, replacing)
+    await put(w.client(overwrite), key, fresh)
+    assert.deepEqual(await judge(w, key), fresh)
+
+    const before = await snapshot(w, key, file(key))
+    w.fail('PutObject', file(key), LOST, replacing)
+    w.fail('PutObject', key, { status: 403 })
+    await assert.rejects(put(w.client(overwrite), key, old))
+    assert.deepEqual(await snapshot(w, key, file(key)), before)
+  })
+
+  it('has the old file back where that answer is lost for good, or the request aborted', async () => {
+    const key = name()
+    await put(w.client(write), key, old)
+    const before = await snapshot(w, key, file(key))
+    w.fail('PutObject', file(key), LOST, replacing)
+    await assert.rejects(put(w.once(overwrite), key, fresh), { code: 'ECONNRESET' })
+    assert.deepEqual(await snapshot(w, key, file(key)), before)
+
+    const ending = new AbortController()
+    const command = new PutObjectCommand({ Bucket, Key: key, Body: fresh })
+    const client = w.client(overwrite)
+    const unhook = w.s3.onRequest((r) => {
+      if (r.operation === 'PutObject' && r.headers['if-match'] !== undefined) ending.abort()
+    })
+    await assert.rejects(client.send(command, { abortSignal: ending.signal }), { name: 'AbortError' })
+    unhook()
+    assert.deepEqual(await read(w.client(), key), old)
+  })
+})
+
+it('sockets are given back by every failure', bounded, async () => {
+  const client = w.client(write, { maxAttempts: 1, requestHandler: { httpAgent: { maxSockets: 2 } } })
+  const key = name()
+  for (const fault of [...Object.values(failures), LOST]) {
+    for (let i = 0; i < 4; i++) {
+      const one = `${key}-${i}-${JSON.stringify(fault)}`
+      w.fail('PutObject', one, fault)
+      await assert.rejects(put(client, one, stream(fresh), { ContentLength: fresh.length }))
+    }
+  }
+  await Promise.all(Array.from({ length: 4 }, (_, i) => put(client, `${key}-good-${i}`, fresh)))
+  const { Body } = await get(w.client(), `${key}-good-0`)
+  assert.deepEqual(Buffer.from(await Body!.transformToByteArray()), fresh)
+})

@@ -1,0 +1,304 @@
+// Multipart uploads whose envelope is in a file, which is written when they are completed.
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { describe, it } from 'node:test'
+
+import { CompleteMultipartUploadCommand, type S3Client } from '@aws-sdk/client-s3'
+import { Upload } from '@aws-sdk/lib-storage'
+
+import { encryptionInfo, exportUpload, importUpload, requestOptions } from '../../src/index.js'
+import { code } from '../support/errors.js'
+import { Bucket, get, pattern, put, read } from '../support/world.js'
+import {
+  file,
+  instructionWorld,
+  judge,
+  overwrite,
+  snapshot,
+  versions,
+  wrappings,
+  write,
+} from './instruction-support.js'
+import { begin, existing, MIB, PART, plaintext, type Begun } from './multipart-support.js'
+
+const w = await instructionWorld(undefined)
+const { all, kms } = await wrappings()
+const bounded = { timeout: 60_000 }
+const bytes = plaintext(PART + MIB)
+const LOST = { reset: { afterResponseBytes: 0 } } as const
+
+let keys = 0
+const name = () => `object-${++keys}`
+
+/** An upload of which only Complete is missing. */
+async function parts(client: S3Client, key: string, more: object = {}): Promise<Begun> {
+  const upload = await begin(client, key, more)
+  await upload.part(1, bytes.subarray(0, PART))
+  await upload.part(2, bytes.subarray(PART))
+  return upload
+}
+
+describe('Upload and its commands', bounded, () => {
+  for (const [version, policy] of Object.entries(versions)) {
+    for (const { name: kind, ...wrapping } of all) {
+      it(`${version}, ${kind}: by Upload, small and in parts, and by hand`, async () => {
+        const client = w.client({ ...write, ...policy, ...wrapping })
+        for (const [what, length] of [
+          ['small', 1000],
+          ['parts', bytes.length],
+        ] as const) {
+          const key = `${version} ${kind} ${what}`
+          await new Upload({ client, params: { Bucket, Key: key, Body: bytes.subarray(0, length) } }).done()
+          assert.deepEqual(await judge(w, key, undefined, kms), bytes.subarray(0, length))
+        }
+        const key = name()
+        const upload = await parts(client, key, { Metadata: { mine: 'too' } })
+        assert.deepEqual(
+          w.s3.keys(Bucket).filter((one) => one.startsWith(key)),
+          [],
+        )
+        w.s3.requests.length = 0
+        const output = await upload.complete()
+        assert.equal(encryptionInfo(output)?.envelope?.instructionFile, file(key))
+        const writes = w.log().filter((line) => !line.startsWith('UploadPart'))
+        assert.deepEqual(writes, [`PutObject ${file(key)}`, `CompleteMultipartUpload ${key}`])
+        assert.equal(w.sent('PutObject')[0]?.headers['if-none-match'], '*')
+        assert.deepEqual(await judge(w, key, undefined, kms), bytes)
+        const { metadata } = await w.stored(key)
+        const own = version === 'V3' ? ['mine', 'x-amz-c', 'x-amz-d', 'x-amz-i'] : ['mine']
+        assert.deepEqual(Object.keys(metadata).sort(), own)
+        assert.deepEqual(await read(w.client({ ...policy, ...wrapping }), key), bytes)
+      })
+    }
+  }
+
+  it('the suffix of the request, and what the file is stored with, are those of Create', async () => {
+    const key = name()
+    const client = w.client(write)
+    const members = { Tagging: 'a=b', ACL: 'private', StorageClass: 'STANDARD_IA', ContentType: 'text/special' }
+    const upload = await begin(client, key, members, { instructionFileSuffix: '.own' })
+    await upload.part(1, bytes)
+    await upload.complete(undefined, { RequestPayer: 'requester', IfNoneMatch: '*' })
+    const [sent] = w.sent('PutObject')
+    assert.equal(sent?.key, `${key}.own`)
+    assert.equal(sent.headers['x-amz-tagging'], 'a=b')
+    assert.equal(sent.headers['x-amz-acl'], 'private')
+    assert.equal(sent.headers['x-amz-storage-class'], 'STANDARD_IA')
+    assert.equal(sent.headers['x-amz-request-payer'], 'requester')
+    assert.notEqual(sent.headers['content-type'], 'text/special')
+    assert.deepEqual(await judge(w, key, '.own'), bytes)
+  })
+})
+
+for (const [version, policy] of Object.entries(versions)) {
+  describe(`${version}: Complete fails`, bounded, () => {
+    const failures = {
+      403: { status: 403, code: 'Special' },
+      500: { status: 500, code: 'Special' },
+      'late, after a 200': { status: 200, code: 'InternalError' },
+      reset: { reset: 'before' },
+    } as const
+    for (const [what, fault] of Object.entries(failures)) {
+      it(`${what}: there is no file, and Complete can be sent again`, async () => {
+        const key = name()
+        const upload = await parts(w.once({ ...write, ...policy }), key)
+        for (let i = 0; i < 2; i++) {
+          w.fail('CompleteMultipartUpload', key, fault)
+          await assert.rejects(
+            upload.complete(),
+            (error: Error & { code?: string }) =>
+              ['Special', 'InternalError'].includes(error.name) || error.code === 'ECONNRESET',
+          )
+          assert.deepEqual(
+            w.s3.keys(Bucket).filter((one) => one.startsWith(key)),
+            [],
+          )
+        }
+        await upload.complete()
+        assert.deepEqual(await judge(w, key), bytes)
+      })
+
+      it(`${what}, overwriting: what was there is there`, async () => {
+        const key = name()
+        await put(w.client({ ...write, ...policy }), key, 'old')
+        const before = await snapshot(w, key, file(key))
+        const upload = await parts(w.once({ ...overwrite, ...policy }), key)
+        w.fail('CompleteMultipartUpload', key, fault)
+        await assert.rejects(upload.complete())
+        assert.deepEqual(await snapshot(w, key, file(key)), before)
+        await upload.complete()
+        assert.deepEqual(await judge(w, key), bytes)
+      })
+    }
+
+    it('the file cannot be written: Complete is not sent, and can be sent again', async () => {
+      const key = name()
+      const upload = await parts(w.once({ ...write, ...policy }), key)
+      w.fail('PutObject', file(key), { status: 403, code: 'Special' })
+      await assert.rejects(upload.complete(), { name: 'Special' })
+      assert.equal(w.sent('CompleteMultipartUpload').length, 0)
+      await upload.complete()
+      assert.deepEqual(await judge(w, key), bytes)
+    })
+
+    it('its answer is lost: the object is readable, and a repeated Complete succeeds', async () => {
+      for (const options of [write, overwrite]) {
+        const key = name()
+        if (options === overwrite) await put(w.client({ ...write, ...policy }), key, 'old')
+        const upload = await parts(w.once({ ...options, ...policy }), key)
+        w.fail('CompleteMultipartUpload', key, LOST)
+        await assert.rejects(upload.complete(), { code: 'ECONNRESET' })
+        assert.deepEqual(await judge(w, key), bytes)
+        await upload.complete()
+        await upload.complete()
+        assert.deepEqual(await judge(w, key), bytes)
+      }
+    })
+
+    it('the answer for the file is lost', async () => {
+      const key = name()
+      const upload = await parts(w.client({ ...write, ...policy }), key)
+      w.fail('PutObject', file(key), LOST)
+      await upload.complete()
+      assert.deepEqual(await judge(w, key), bytes)
+    })
+
+    it('aborted, or the upload is not there any more: what was there is there', async () => {
+      const key = name()
+      await put(w.client({ ...write, ...policy }), key, 'old')
+      const before = await snapshot(w, key, file(key))
+      const upload = await parts(w.client({ ...overwrite, ...policy }), key)
+      const ending = new AbortController()
+      w.fail('CompleteMultipartUpload', key, { reset: 'before', delayMs: 50 })
+      const unhook = w.s3.onRequest((r) => void (r.operation === 'CompleteMultipartUpload' && ending.abort()))
+      const aborted = upload.complete(undefined, {}, { abortSignal: ending.signal })
+      await assert.rejects(aborted, { name: 'AbortError' })
+      unhook()
+      assert.deepEqual(await snapshot(w, key, file(key)), before)
+      await existing(w.plain, key, upload.id).abort()
+      await assert.rejects(upload.complete(), { name: 'NoSuchUpload' })
+      assert.deepEqual(await snapshot(w, key, file(key)), before)
+    })
+  })
+}
+
+describe('overwriting in a bucket without versions', bounded, () => {
+  it('is refused when the upload is created, before anything is sent', async () => {
+    const key = name()
+    await put(w.client(write), key, 'old')
+    await assert.rejects(begin(w.client(write), key), code('ERR_S3CSE_INSTRUCTION_FILE'))
+    assert.equal(w.s3.uploads(Bucket).filter((one) => one.key === key).length, 0)
+    const uploading = new Upload({ client: w.client(write), params: { Bucket, Key: key, Body: bytes } }).done()
+    await assert.rejects(uploading, code('ERR_S3CSE_INSTRUCTION_FILE'))
+    assert.equal(w.sent('UploadPart').length, 0)
+    assert.equal((await read(w.client(), key)).toString(), 'old')
+  })
+
+  it('is refused when it is completed, where the file came later', async () => {
+    const key = name()
+    const upload = await parts(w.client(write), key)
+    await put(w.client(write), key, 'meanwhile')
+    await assert.rejects(upload.complete(), code('ERR_S3CSE_INSTRUCTION_FILE'))
+    assert.equal(w.sent('CompleteMultipartUpload').length, 0)
+    assert.equal((await read(w.client(), key)).toString(), 'meanwhile')
+  })
+
+  it('is done with the option', async () => {
+    const key = name()
+    await put(w.client(write), key, 'old')
+    await (await parts(w.client(overwrite), key)).complete()
+    assert.deepEqual(await judge(w, key), bytes)
+  })
+
+  it('whoever may only write can create an upload', async () => {
+    const key = name()
+    const forbidden = (r: { operation: string }) => ['GetObject', 'HeadObject'].includes(r.operation)
+    w.s3.fail({ match: forbidden, status: 403, times: 9 })
+    await (await parts(w.client(write), key)).complete()
+    assert.deepEqual(await judge(w, key), bytes)
+  })
+})
+
+describe('an upload that another client completes', bounded, () => {
+  it('has its file, also by a client that writes none', async () => {
+    for (const options of [{}, { instructionFile: { write: false, suffix: '.another' } }, write]) {
+      const key = name()
+      const first = w.client(write)
+      const members = { Tagging: 'a=b' }
+      const upload = await begin(first, key, members, { partSize: PART, instructionFileSuffix: '.own' })
+      await upload.part(1, bytes.subarray(0, PART))
+      const name_ = { Bucket, Key: key }
+      const state = await exportUpload(first, { ...name_, UploadId: upload.id })
+      const second = w.client(options)
+      const imported = await importUpload(second, name_, state)
+      const rest = existing(second, key, imported.UploadId)
+      await rest.part(2, bytes.subarray(PART))
+      w.s3.requests.length = 0
+      const output = await rest.complete([...imported.Parts, ...rest.parts()])
+      assert.equal(encryptionInfo(output)?.envelope?.instructionFile, `${key}.own`)
+      assert.equal(w.sent('PutObject')[0]?.headers['x-amz-tagging'], 'a=b')
+      assert.deepEqual(await judge(w, key, '.own'), bytes)
+    }
+  })
+
+  it('needs the customer’s key again, for the file too', async () => {
+    const key = name()
+    const SSECustomerKey = Buffer.alloc(32, 3).toString('base64')
+    const SSECustomerKeyMD5 = createHash('md5').update(Buffer.alloc(32, 3)).digest('base64')
+    const ssec = { SSECustomerAlgorithm: 'AES256', SSECustomerKey, SSECustomerKeyMD5 }
+    const first = w.client(write)
+    const retention = { ...ssec, ServerSideEncryption: undefined }
+    const upload = await begin(first, key, retention, { partSize: PART })
+    await upload.part(1, bytes.subarray(0, PART), ssec)
+    const state = await exportUpload(first, { Bucket, Key: key, UploadId: upload.id })
+    assert.ok(!state.includes(SSECustomerKey))
+    const second = w.client()
+    const { UploadId, Parts } = await importUpload(second, { Bucket, Key: key }, state)
+    const rest = existing(second, key, UploadId)
+    await rest.part(2, bytes.subarray(PART), ssec)
+    await second.send(
+      new CompleteMultipartUploadCommand({
+        ...requestOptions({ Bucket, Key: key }, {}),
+        UploadId,
+        MultipartUpload: { Parts: [...Parts, ...rest.parts()] },
+        ...ssec,
+      }),
+    )
+    const sent = w.sent('PutObject', file(key))[0]
+    assert.equal(sent?.headers['x-amz-server-side-encryption-customer-key'], SSECustomerKey)
+    const { Body } = await get(second, key, ssec)
+    assert.deepEqual(Buffer.from(await Body!.transformToByteArray()), bytes)
+    assert.deepEqual(await judge(w, key), bytes)
+  })
+
+  it('keeps the time of a lock', async () => {
+    const key = name()
+    const first = w.client(write)
+    const until = new Date('2050-01-01T00:00:00Z')
+    let header: string | undefined
+    const watch = (client: S3Client) => {
+      client.middlewareStack.add(
+        (next) => (args) => {
+          const { headers } = args.request as { headers: Record<string, string> }
+          header = headers['x-amz-object-lock-retain-until-date'] ?? header
+          // The server has no locks.
+          for (const one of Object.keys(headers)) if (one.includes('object-lock')) Reflect.deleteProperty(headers, one)
+          return next(args)
+        },
+        { step: 'build', priority: 'low' },
+      )
+      return client
+    }
+    const upload = await begin(watch(first), key, { ObjectLockMode: 'GOVERNANCE', ObjectLockRetainUntilDate: until })
+    const state = await exportUpload(first, { Bucket, Key: key, UploadId: upload.id })
+    header = undefined
+    const second = watch(w.client())
+    const { UploadId } = await importUpload(second, { Bucket, Key: key }, state)
+    const rest = existing(second, key, UploadId)
+    await rest.part(1, pattern(1000))
+    await rest.complete()
+    assert.ok(header !== undefined)
+    assert.equal(new Date(header).getTime(), until.getTime())
+    assert.deepEqual(await judge(w, key), pattern(1000))
+  })
+})
