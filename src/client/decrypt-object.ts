@@ -1,4 +1,5 @@
 import { runtime } from '#runtime'
+import { sourceOfBytes } from '../bytes/body.js'
 import { exactReader } from '../bytes/reader.js'
 import { resources } from '../bytes/resources.js'
 import type { Resources } from '../bytes/resources.js'
@@ -133,6 +134,8 @@ async function partSource(g: GetContext, r: Reading, { part }: AnsweredRange, ra
   if (!r.spent && needed.start >= part.start && needed.end <= part.end)
     return rangedRead({ ...read, upstream, sealed: part })
   upstream.cancel()
+  // No header can ask for nothing.
+  if (needed.start === needed.end) return sourceOfBytes(new Uint8Array(0), 1)
   const again = await reread(g, r, needed)
   held.hold((error) => again.cancel(error))
   return rangedRead({ ...read, upstream: again, sealed: needed })

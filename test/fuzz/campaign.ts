@@ -63,10 +63,13 @@ async function campaign(property: FuzzProperty, cases: number, start: number): P
 
 function keep(name: string, failure: Failure): void {
   console.error(`FAILED ${describeFailure(name, failure)}`)
-  const { seed: failed, path } = failure
+  const { seed: failed, path, counterexample } = failure
   const seeds = keptSeeds()
   if (seeds.some((one) => one.property === name && one.seed === failed && one.path === path)) return
-  writeFileSync(seedsFile, `${JSON.stringify([...seeds, { property: name, seed: failed, path }], null, 2)}\n`)
+  writeFileSync(
+    seedsFile,
+    `${JSON.stringify([...seeds, { property: name, seed: failed, path, counterexample }], null, 2)}\n`,
+  )
 }
 
 async function replay(): Promise<boolean> {

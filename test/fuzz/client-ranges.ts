@@ -36,7 +36,8 @@ interface Objects {
 
 async function makeObjects(): Promise<Objects> {
   const s3 = await startS3({ buckets: [Bucket] })
-  const make = (): S3Client => new S3Client({ ...s3.clientConfig, maxAttempts: 1 })
+  // (The server may have closed a socket that was idle while other properties ran.)
+  const make = (): S3Client => new S3Client({ ...s3.clientConfig, maxAttempts: 3 })
   const reads = {
     keyring,
     commitmentPolicy: 'REQUIRE_ENCRYPT_ALLOW_DECRYPT',
@@ -92,13 +93,13 @@ async function answerOf(client: S3Client, input: { Bucket: string; Key: string; 
 
 let objects: Promise<Objects> | undefined
 
-/** No client sends others. */
-const sendable = nearRanges.filter((text) => /^[\t -~]*$/.test(text))
+/** No client sends other characters. Of two numbers beyond doubles the server does not know the larger one. */
+const sendable = nearRanges.filter((text) => /^[\t -~]*$/.test(text) && !/\d{16}.*-.*\d{16}/.test(text))
 
 /** What the plain client gets of the plain object, every client gets of every encrypted one. */
 export const clientRangeProperty: FuzzProperty = fuzz({
   name: 'ranges through the client',
-  share: 50,
+  share: 40,
   expects: ['200', '206', '416', 'refused'],
   values: fc.record({
     kind: fc.constantFrom(...Object.keys(kinds)),

@@ -36,4 +36,8 @@ export const edit: fc.Arbitrary<(text: string) => string> = fc.oneof(
   fc.constant((text: string) => text.toUpperCase()),
   fc.constant((text: string) => ` ${text}\t`),
   fc.constant((text: string) => text.replace(/=+$/, '')),
+  // Bits behind the last byte of Base64.
+  fc.constant((text: string) =>
+    text.replace(/[AQgw](?==+$)/, (letter) => String.fromCharCode(letter.charCodeAt(0) + 1)),
+  ),
 )

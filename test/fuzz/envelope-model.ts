@@ -50,12 +50,16 @@ function checkNames(found: readonly string[], { required, optional }: Rules, whe
 /** A recognised version has exactly its keys, each where it belongs. */
 export function checkPlaces(version: string, metadata: object, file: readonly string[] | undefined): void {
   const names = envelopeNames(Object.keys(metadata))
+  for (const [name, value] of Object.entries(metadata)) {
+    if (envelopeNames([name]).length > 0) assert.equal(typeof value, 'string')
+  }
   if (file === undefined) {
     checkNames(names, whole[version]!, 'the object')
     return
   }
   checkNames(names, onObject[version]!, 'the object')
   checkNames(file, inFile[version]!, 'the file')
+  for (const name of names) assert.ok(!file.includes(name), `${name} is on the object and in the file`)
 }
 
 const gcmWraps = ['AES/GCM', 'RSA-OAEP-SHA1', 'kms+context']

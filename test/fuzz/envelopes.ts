@@ -2,7 +2,7 @@ import fc from 'fast-check'
 
 import { loadVectors } from '../support/vectors.js'
 import { edit } from './edits.js'
-import { anyText } from './texts.js'
+import { algorithmNames, anyText } from './texts.js'
 
 /** Metadata and instruction files: those of stored objects, changed a little or much, and noise. */
 
@@ -76,7 +76,7 @@ const anyName = fc.oneof(
 
 const anyValue = fc.oneof(
   { weight: 20, arbitrary: anyText },
-  { weight: 1, arbitrary: fc.constantFrom<unknown[]>(null, undefined, 0, 128, -1, 1.5, NaN, true, 1n) },
+  { weight: 4, arbitrary: fc.constantFrom<unknown[]>(null, undefined, 0, 128, -1, 1.5, NaN, true, 1n) },
   { weight: 1, arbitrary: fc.constant<unknown>({ a: 'b' }) },
   { weight: 1, arbitrary: fc.constant<unknown>(['a']) },
 )
@@ -104,7 +104,17 @@ const changeValue = fc.tuple(fc.nat({ max: 20 }), edit).map(
       ]),
 )
 
+const relabelled = fc
+  .tuple(fc.constantFrom('x-amz-wrap-alg', 'x-amz-cek-alg', 'x-amz-w', 'x-amz-tag-len'), algorithmNames)
+  .map(
+    (entry): Change =>
+      (entries) =>
+        entries.map((one) => (one[0] === entry[0] ? entry : one)),
+  )
+
 const changes: fc.Arbitrary<Change> = fc.oneof(
+  { weight: 3, arbitrary: relabelled },
+  { weight: 1, arbitrary: fc.constant<Change>((entries) => set(entries, ['x-amz-unencrypted-content-length', '17'])) },
   { weight: 3, arbitrary: at(() => []) },
   { weight: 6, arbitrary: changeValue },
   {

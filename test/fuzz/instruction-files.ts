@@ -28,8 +28,15 @@ const writer: fc.Arbitrary<(entries: readonly Entry[]) => string> = fc.oneof(
       .integer({ min: CAP - 3000, max: CAP + 30 })
       .map((length) => (entries: readonly Entry[]) => toJson(entries).padEnd(length)),
   },
+  { weight: 1, arbitrary: fc.integer({ min: CAP / 2 - 400, max: CAP / 2 }).map(withLongMap) },
   { weight: 2, arbitrary: edit.map((change) => (entries: readonly Entry[]) => change(toJson(entries))) },
 )
+
+/** A map of characters of two bytes: those that are too many bytes are not too many characters. */
+function withLongMap(length: number): (entries: readonly Entry[]) => string {
+  const map = JSON.stringify({ a: 'é'.repeat(length) })
+  return (entries) => toJson(entries.map(([name, value]) => [name, /-(matdesc|m|t)$/.test(name) ? map : value]))
+}
 
 function toJson(entries: readonly Entry[]): string {
   const texts = entries.map(
@@ -92,7 +99,7 @@ const dotNetNames: Readonly<Record<string, string>> = { EncryptedEnvelopeKey: 'x
 /** The envelope of an object and a file. */
 export const instructionFileProperty: FuzzProperty = fuzz({
   name: 'instruction files',
-  share: 200,
+  share: 180,
   expects: ['V1', 'V2', 'V3', 'V1 of .NET', 'refused', 'too long'],
   values,
   check({ metadata, bytes, suffix }) {

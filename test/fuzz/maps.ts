@@ -44,7 +44,7 @@ function modelOf(text: string, max: number): [string, unknown][] | undefined {
 /** The reader of stored maps, against JSON.parse. */
 export const jsonProperty: FuzzProperty = fuzz({
   name: 'JSON maps',
-  share: 70,
+  share: 60,
   expects: ['map', 'members', 'refused'],
   values: fc.tuple(jsonTexts, fc.constantFrom(CAP, CAP, 64 * 1024, 20)),
   check([text, max]) {
@@ -75,7 +75,7 @@ const mayHaveWords = (text: string): boolean => text.includes('=?')
 
 export const headerTextProperty: FuzzProperty = fuzz({
   name: 'RFC 2047 text',
-  share: 70,
+  share: 60,
   expects: ['the same', 'decoded'],
   values: headerTexts,
   check(text) {
@@ -100,7 +100,7 @@ const asStored = fc.record({
 
 export const mapRoundTripProperty: FuzzProperty = fuzz({
   name: 'maps there and back',
-  share: 80,
+  share: 60,
   expects: ['ASCII', 'encoded twice'],
   values: fc.tuple(maps, asStored),
   check([map, { encoding, latin1, cut, blank }]) {
@@ -132,7 +132,7 @@ const files = s3ec().instructionFiles ?? assert.fail('the format has no instruct
 /** A map in an envelope that is divided into object and file. */
 export const fileRoundTripProperty: FuzzProperty = fuzz({
   name: 'files there and back',
-  share: 40,
+  share: 30,
   expects: ['V1', 'V2', 'V3', 'refused'],
   values: fc.tuple(fc.constantFrom(...metadataBases), maps, seldom(loneSurrogate, 20)),
   check([base, map, bad]) {

@@ -15,7 +15,7 @@ const asBytes = ['x-amz-key', 'x-amz-key-v2', 'x-amz-3', 'x-amz-iv', 'x-amz-i', 
 /** `recognise` and `wanted` over metadata. */
 export const metadataProperty: FuzzProperty = fuzz({
   name: 'metadata',
-  share: 300,
+  share: 280,
   expects: ['V1', 'V2', 'V3', 'none', 'refused', 'refused for its file'],
   values: metadataValues,
   check(metadata) {

@@ -30,7 +30,7 @@ export interface Run {
 
 export interface FuzzProperty {
   readonly name: string
-  /** Its part of a campaign, in thousandths. */
+  /** Its part of a campaign, in thousandths of all cases. */
   readonly share: number
   /** The answers that some hundred cases have to give, each of them: what is refused at once tests nothing. */
   readonly expects: readonly string[]
@@ -99,6 +99,8 @@ export interface KeptSeed {
   readonly property: string
   readonly seed: number
   readonly path: string
+  /** What it was, for readers. */
+  readonly counterexample: string
 }
 
 export const seedsFile: URL = new URL('seeds.json', import.meta.url)

@@ -47,8 +47,14 @@ export const nearRanges: fc.Arbitrary<string> = fc
   )
   .map((parts) => parts.join(''))
 
+/** Numbers beside each other that a double does not tell apart. */
+const huge = fc
+  .tuple(fc.bigInt({ min: 2n ** 53n - 2n, max: 2n ** 66n }), fc.bigInt({ min: -2n, max: 2n }))
+  .map(([first, more]) => `bytes=${first}-${first + more}`)
+
 export const rangeTexts: fc.Arbitrary<string> = fc.oneof(
   { weight: 8, arbitrary: nearRanges },
+  { weight: 1, arbitrary: huge },
   { weight: 1, arbitrary: fc.string({ maxLength: 20 }) },
   { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 20 }) },
   {

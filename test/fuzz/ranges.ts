@@ -52,7 +52,7 @@ const lengths = fc.oneof(
 
 export const rangeProperty: FuzzProperty = fuzz({
   name: 'ranges',
-  share: 170,
+  share: 80,
   expects: ['ignored', 'unsatisfiable', 'bytes', 'none of nothing'],
   values: fc.tuple(rangeTexts, lengths),
   check([header, length]) {

@@ -68,6 +68,9 @@ const names = fc.constantFrom(
   ...['__proto__', 'constructor', 'prototype', 'NaN', '-0', '1e999', '99999999999999999999'],
 )
 
+/** What envelopes call contents and wraps. */
+export const algorithmNames: fc.Arbitrary<string> = names
+
 const base64 = fc
   .oneof(fc.constantFrom(0, 11, 12, 13, 15, 16, 17, 28, 32, 48, 49, 256, 8192, 8193), fc.nat({ max: 80 }))
   .chain((length) => fc.nat({ max: 255 }).map((byte) => Buffer.alloc(length, byte).toString('base64')))

@@ -75,7 +75,7 @@ const values = fc.oneof(
 /** The text in which an upload is kept. */
 export const uploadTextProperty: FuzzProperty = fuzz({
   name: 'upload texts',
-  share: 40,
+  share: 30,
   expects: ['records', 'ERR_S3CSE_UPLOAD_STATE', 'records: ERR_S3CSE_DECRYPTION_FAILED'],
   values,
   async check(value) {
