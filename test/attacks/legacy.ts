@@ -55,6 +55,16 @@ export function pkcs1(dataKey: Uint8Array): Buffer {
   return rawRsa(Buffer.concat([Buffer.of(0, 2), Buffer.alloc(256 - 3 - dataKey.length, 0xa5), Buffer.of(0), dataKey]))
 }
 
+export function without(values: Readonly<Record<string, string>>, key: string): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).filter(([name]) => name !== key))
+}
+
+/** Whether a ciphertext is a number that the key, or the other one, can decrypt at all: anyone can see that. */
+export function isBelowModulus(ciphertext: Uint8Array, ofOther = false): boolean {
+  const { n = '' } = createPublicKey(ofOther ? pemB : pemA).export({ format: 'jwk' })
+  return Buffer.compare(ciphertext, Buffer.from(n, 'base64url')) < 0
+}
+
 function vectorKeys(): [string, string] {
   const file = new URL('../vectors/s3ec/aws-java-sdk-s3-1.12.797.json', import.meta.url)
   const { keys } = JSON.parse(readFileSync(file, 'utf8')) as {
