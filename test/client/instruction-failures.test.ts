@@ -8,7 +8,7 @@ import { PutObjectCommand } from '@aws-sdk/client-s3'
 
 import { code } from '../support/errors.js'
 import { Bucket, get, pattern, put, read } from '../support/world.js'
-import { file, instructionWorld, judge, overwrite, snapshot, v2, versions, write } from './instruction-support.js'
+import { file, instructionWorld, judge, overwrite, snapshot, versions, write } from './instruction-support.js'
 
 const w = await instructionWorld(undefined)
 const old = pattern(50_000)
@@ -59,7 +59,9 @@ describe('the file cannot be written', bounded, () => {
   it('aborted: nothing is stored, the body is destroyed', async () => {
     const key = name()
     const ending = new AbortController()
-    const unhook = w.s3.onRequest((r) => void (r.operation === 'PutObject' && ending.abort()))
+    const unhook = w.s3.onRequest((r) => {
+      if (r.operation === 'PutObject') ending.abort()
+    })
     const body = stream(fresh)
     const command = new PutObjectCommand({ Bucket, Key: key, Body: body, ContentLength: fresh.length })
     await assert.rejects(w.client(write).send(command, { abortSignal: ending.signal }), { name: 'AbortError' })
@@ -139,7 +141,9 @@ for (const [version, policy] of Object.entries(versions)) {
       it(`its answer is lost, ${seconds} s after the file: the object is readable`, async () => {
         const key = name()
         for (const options of [write, overwrite]) {
-          const unhook = w.s3.onRequest((r) => void (r.key === key && (w.clock += seconds)))
+          const unhook = w.s3.onRequest((r) => {
+            if (r.key === key) w.clock += seconds
+          })
           w.fail('PutObject', key, LOST)
           await assert.rejects(put(w.once({ ...options, ...policy }), key, fresh), { code: 'ECONNRESET' })
           unhook()
@@ -204,101 +208,6 @@ for (const [version, policy] of Object.entries(versions)) {
     })
   })
 }
-
-describe('overwriting', bounded, () => {
-  it('is refused without the option, and changes nothing', async () => {
-    const key = name()
-    await put(w.client(write), key, old)
-    const before = await snapshot(w, key, file(key))
-    w.s3.requests.length = 0
-    const body = stream(fresh)
-    const refused = put(w.client(write), key, body, { ContentLength: fresh.length })
-    await assert.rejects(refused, code('ERR_S3CSE_INSTRUCTION_FILE', /versioning/))
-    assert.ok(body.destroyed)
-    assert.equal(w.sent('PutObject', key).length, 0)
-    assert.deepEqual(await snapshot(w, key, file(key)), before)
-    assert.deepEqual(await read(w.client(), key), old)
-  })
-
-  it('is refused where versioning cannot be seen', async () => {
-    const key = name()
-    await put(w.client(write), key, old)
-    w.s3.fail({ match: (r) => r.operation === 'GetBucketVersioning', status: 403 })
-    await assert.rejects(put(w.client(write), key, fresh), code('ERR_S3CSE_INSTRUCTION_FILE', /s3:GetBucketVersioning/))
-    assert.deepEqual(await read(w.client(), key), old)
-  })
-
-  it('works with the option', async () => {
-    const key = name()
-    for (const policy of [{}, v2, {}]) {
-      await put(w.client({ ...overwrite, ...policy }), key, fresh)
-      assert.deepEqual(await judge(w, key), fresh)
-      assert.deepEqual(await read(w.client(policy), key), fresh)
-    }
-  })
-
-  it('replaces only the file that was seen', async () => {
-    const key = name()
-    await put(w.client(write), key, old)
-    const unhook = w.s3.onRequest(async (r) => {
-      if (r.key === file(key) && r.headers['if-match'] !== undefined) {
-        unhook()
-        await w.s3.put(Bucket, file(key), { body: 'somebody else’s' })
-      }
-    })
-    await assert.rejects(put(w.client(overwrite), key, fresh), { name: 'PreconditionFailed' })
-    assert.equal(Buffer.from((await w.stored(file(key))).body).toString(), 'somebody else’s')
-    assert.equal(w.sent('PutObject', key).length, 1)
-  })
-
-  it('takes back only what it wrote', async () => {
-    const key = name()
-    const unhook = w.s3.onRequest(async (r) => {
-      if (r.operation === 'PutObject' && r.key === key) {
-        unhook()
-        await w.s3.put(Bucket, file(key), { body: 'somebody else’s' })
-      }
-    })
-    w.fail('PutObject', key, { status: 403, code: 'Special' })
-    await assert.rejects(put(w.client(write), key, fresh), { name: 'Special' })
-    assert.equal(Buffer.from((await w.stored(file(key))).body).toString(), 'somebody else’s')
-  })
-
-  const replacing = (r: { headers: Readonly<Record<string, string>> }) => r.headers['if-match'] !== undefined
-
-  it('goes on where the answer for the new file is lost', async () => {
-    const key = name()
-    await put(w.client(write), key, old)
-    w.fail('PutObject', file(key), LOST, replacing)
-    await put(w.client(overwrite), key, fresh)
-    assert.deepEqual(await judge(w, key), fresh)
-
-    const before = await snapshot(w, key, file(key))
-    w.fail('PutObject', file(key), LOST, replacing)
-    w.fail('PutObject', key, { status: 403 })
-    await assert.rejects(put(w.client(overwrite), key, old))
-    assert.deepEqual(await snapshot(w, key, file(key)), before)
-  })
-
-  it('has the old file back where that answer is lost for good, or the request aborted', async () => {
-    const key = name()
-    await put(w.client(write), key, old)
-    const before = await snapshot(w, key, file(key))
-    w.fail('PutObject', file(key), LOST, replacing)
-    await assert.rejects(put(w.once(overwrite), key, fresh), { code: 'ECONNRESET' })
-    assert.deepEqual(await snapshot(w, key, file(key)), before)
-
-    const ending = new AbortController()
-    const command = new PutObjectCommand({ Bucket, Key: key, Body: fresh })
-    const client = w.client(overwrite)
-    const unhook = w.s3.onRequest((r) => {
-      if (r.operation === 'PutObject' && r.headers['if-match'] !== undefined) ending.abort()
-    })
-    await assert.rejects(client.send(command, { abortSignal: ending.signal }), { name: 'AbortError' })
-    unhook()
-    assert.deepEqual(await read(w.client(), key), old)
-  })
-})
 
 it('sockets are given back by every failure', bounded, async () => {
   const client = w.client(write, { maxAttempts: 1, requestHandler: { httpAgent: { maxSockets: 2 } } })

@@ -22,7 +22,10 @@ export const file = (key: string, suffix = '.instruction'): string => `${key}${s
 export const write: Partial<EncryptionOptions> = { instructionFile: { write: true } }
 export const overwrite: Partial<EncryptionOptions> = { instructionFile: { write: true, overwrite: true } }
 export const v2: Partial<EncryptionOptions> = { commitmentPolicy: 'FORBID_ENCRYPT_ALLOW_DECRYPT' }
-export const versions = { V3: {}, V2: v2 } as const
+export const versions: { readonly V3: Partial<EncryptionOptions>; readonly V2: Partial<EncryptionOptions> } = {
+  V3: {},
+  V2: v2,
+}
 
 /** S3 with a clock that tests set: seconds that pass for everything that is stored. */
 export interface InstructionWorld extends World {

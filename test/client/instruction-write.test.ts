@@ -4,12 +4,12 @@ import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { describe, it } from 'node:test'
 
-import { CreateBucketCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
+import { HeadObjectCommand } from '@aws-sdk/client-s3'
 
 import { aesKeyring, encryptedView, encryptionInfo, removeEncryption, requestOptions } from '../../src/index.js'
 import { code } from '../support/errors.js'
 import { Bucket, get, keyring, pattern, put, read } from '../support/world.js'
-import { file, instructionWorld, judge, MARK, v2, versions, wrappings, write } from './instruction-support.js'
+import { file, instructionWorld, judge, MARK, versions, wrappings, write } from './instruction-support.js'
 
 const w = await instructionWorld(undefined)
 const { all, kms } = await wrappings()
@@ -76,6 +76,14 @@ describe('PutObject', () => {
     assert.deepEqual(await judge(w, 'large'), bytes)
     assert.deepEqual(await read(w.client({ keyring: large }), 'large'), bytes)
     assert.ok((await w.stored('large.instruction')).size > 2048)
+  })
+
+  it('is not written where nobody would read it', async () => {
+    const materialsDescription = { name: 'x'.repeat(66_000) }
+    const large = aesKeyring({ wrappingKey: new Uint8Array(32).fill(7), materialsDescription })
+    const tooLarge = code('ERR_S3CSE_ENVELOPE_TOO_LARGE', /instruction file/)
+    await assert.rejects(put(w.client({ ...write, keyring: large }), 'too large', bytes), tooLarge)
+    assert.deepEqual(w.log(), [])
   })
 
   it('works through a view, and not any more when encryption was taken off', async () => {
