@@ -11,6 +11,7 @@ import { streamedRead } from '../message/streamed-read.js'
 import { SLICE_LENGTH, verifiedRead } from '../message/verified-read.js'
 import type { ByteSource } from '../runtime/runtime.js'
 import { showPlaintext } from './info.js'
+import { fileMismatch } from './locate-envelope.js'
 import type { EncryptionInfo } from './info.js'
 import { checkObjectSize, openEnvelope, unexpected } from './open-object.js'
 import type { Settings } from './options.js'
@@ -23,6 +24,7 @@ import type { AskedRange } from './range-request.js'
 import { formatRange, resolveRange } from './range.js'
 import type { ByteRange } from './range.js'
 import type { RequestSettings } from './request-options.js'
+import { statusOf } from './stored-file.js'
 import type { CommandContext, Input, Output } from './sdk.js'
 
 export interface GetContext extends CommandContext {
@@ -39,6 +41,8 @@ export interface Found {
   readonly upstream: ByteSource
   readonly kind: 'node' | 'web'
   readonly asked: AskedRange | undefined
+  /** `upstream` was given back already. */
+  readonly spent: boolean
 }
 
 /** What a Body is made from. */
@@ -105,10 +109,19 @@ export function pinnedInput(input: Input, first: Output): Record<string, unknown
 }
 
 /** The same object once more: whole, for a read in two passes, or a part of it. */
-async function reread(g: GetContext, { first, sealedLength, where }: Reading, part?: ByteRange): Promise<ByteSource> {
+async function reread(
+  g: GetContext,
+  { found, first, sealedLength, where }: Reading,
+  part?: ByteRange,
+): Promise<ByteSource> {
   const spec = part && { first: part.start, last: part.end - 1 }
   const input = { ...pinnedInput(g.args.input, first), ...(spec && { Range: formatRange(spec) }) }
-  const { output } = await g.next({ ...g.args, input })
+  const { output } = await g.next({ ...g.args, input }).catch((error: unknown) => {
+    // While its instruction file was read.
+    if (found.spent && statusOf(error) === 412)
+      throw fileMismatch(`${where} was replaced while it was read: read it again`)
+    throw error
+  })
   const source = runtime.source(output.Body)
   try {
     const length = spec === undefined ? storedLength(output, where) : answeredRange(output, spec, where)?.total
@@ -212,8 +225,9 @@ export async function decryptObject(g: GetContext, output: Output, found: Found)
   try {
     const begun = { found, first: { ...output }, opener, sealedLength, answered, held, where }
     let plaintextLength = opener.plaintextLength(sealedLength)
-    const spent = asked?.spec !== undefined && plaintextLength === undefined && unauthenticated
-    if (spent) plaintextLength = await lengthFromEnd(g, begun)
+    const fromEnd = asked?.spec !== undefined && plaintextLength === undefined && unauthenticated
+    if (fromEnd) plaintextLength = await lengthFromEnd(g, begun)
+    const spent = found.spent || fromEnd
     const range = early ?? wantedRange(asked, plaintextLength, output)
     if (asked?.spec !== undefined && (range === undefined || plaintextLength === undefined)) {
       throw rangeRefused(

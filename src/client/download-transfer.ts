@@ -78,8 +78,9 @@ async function run(d: Download, requests: ObjectRequests, held: Held): Promise<D
     options.resume && place.place !== undefined ? await resumable(d, requests, place.place, held.others) : undefined
   if (held.begun !== undefined) held.target = partialTarget(held.begun.file)
   held.found = held.begun?.found ?? (await requests.begin(options.partSize))
-  let envelope = await envelopeOf(d, held, false)
+  let envelope
   try {
+    envelope = await envelopeOf(d, held, false)
     held.opener = await openerFor(d, held.found, envelope)
   } catch (error) {
     if (!isFileMismatch(error) || held.begun !== undefined) throw error

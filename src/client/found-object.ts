@@ -21,6 +21,8 @@ export interface FoundResponse {
   readonly envelope: Envelope | undefined
   /** The stored bytes, if they were read already. */
   readonly source: ByteSource | undefined
+  /** The body was given back: what is needed has to be asked for again. */
+  readonly spent: boolean
 }
 
 /** The envelope of an output, without its body. */
@@ -36,7 +38,8 @@ export function envelopeOf(g: GetContext, output: Output, object: ObjectName): P
 /**
  * Finds the envelope of a response. While an instruction file is asked for the response's body must not hold its socket:
  * as many reads as the client has sockets would wait for each other for ever. So a small body is read first, and a larger
- * one is given up and asked for again, pinned to what was found; for a plain object only if `takesPlain` says so.
+ * one is given up. It has to be asked for again, pinned to what was found: of a plain object that is done here, if
+ * `takesPlain` says so; of another when its envelope has been opened, for which further files may be asked for.
  */
 export async function foundResponse(
   g: GetContext,
@@ -46,13 +49,13 @@ export async function foundResponse(
 ): Promise<FoundResponse> {
   const { output } = result
   if (!wantsInstructionFile(g.settings, output, object)) {
-    return { result, envelope: recogniseObject(g.settings, output, object), source: undefined }
+    return { result, envelope: recogniseObject(g.settings, output, object), source: undefined, spent: false }
   }
   const kept = await keepSmall(g, body(), output)
   const envelope = await envelopeOf(g, output, object)
-  if (kept !== undefined) return { result, envelope, source: sourceOfBytes(kept, SMALL_BODY) }
-  if (envelope === undefined && !takesPlain(output)) return { result, envelope, source: undefined }
-  return { result: await pinned(g, output, object), envelope, source: undefined }
+  if (kept !== undefined) return { result, envelope, source: sourceOfBytes(kept, SMALL_BODY), spent: false }
+  if (envelope !== undefined || !takesPlain(output)) return { result, envelope, source: undefined, spent: true }
+  return { result: await pinned(g, output, object), envelope, source: undefined, spent: false }
 }
 
 /** The body, if it is small; otherwise it is cancelled. */

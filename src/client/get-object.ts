@@ -112,7 +112,8 @@ async function read(given: GetContext): Promise<Result> {
     if (found.envelope !== undefined) {
       const upstream = found.source ?? again()
       const kind = runtime.streamKind(output.Body) ?? 'node'
-      await decryptObject(g, output, { object, envelope: found.envelope, request, upstream, kind, asked })
+      const { envelope, spent } = found
+      await decryptObject(g, output, { object, envelope, request, upstream, kind, asked, spent })
       return result
     }
     if (!takes(first)) throw notEncrypted(object, settings, args.input)

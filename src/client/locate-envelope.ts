@@ -174,7 +174,7 @@ async function fromVersions(l: Locating, output: Output): Promise<Envelope | und
         const envelope = await fromFile(l, output, l.suffix, id)
         if (envelope !== undefined) return envelope
       } catch (error) {
-        if (!mayBeAnother(error)) throw error
+        if (!mayBeAnother(error) && statusOf(error) !== 403) throw error
         failure ??= error
       }
     }
@@ -182,7 +182,8 @@ async function fromVersions(l: Locating, output: Output): Promise<Envelope | und
   }
   let current = await next()
   if (current === undefined) {
-    if (failure !== undefined) throw failure as Error
+    // Who may not read versions of the file may read the current one.
+    if (failure !== undefined && statusOf(failure) !== 403) throw failure as Error
     return undefined
   }
   let shown = current

@@ -167,15 +167,16 @@ export async function putObject(c: CommandContext, settings: Settings): Promise<
     for (const member of digestMembers(input)) Reflect.deleteProperty(encrypted, member)
     if (checksums !== undefined) encrypted.ChecksumAlgorithm = checksums.algorithm
     try {
-      const send = (): Promise<Result> => next({ ...args, input: encrypted })
-      const object = { bucket, key }
-      const result = await (file === undefined ? send() : withInstructionFile({ ...c, settings, object, file }, send))
-      if (!body.isSealed()) {
+      const send = async (): Promise<Result> => {
+        const result = await next({ ...args, input: encrypted })
+        if (body.isSealed()) return result
         throw new CseError(
           'ERR_S3CSE_RESPONSE_UNEXPECTED',
           `The response for ${bucket}/${key} says that the object is stored, but its body was not read to the end. Whatever was stored is not the object.`,
         )
       }
+      const object = { bucket, key }
+      const result = await (file === undefined ? send() : withInstructionFile({ ...c, settings, object, file }, send))
       setInfo(result.output, {
         status: 'encrypted',
         envelope: file === undefined ? sealed.summary : { ...sealed.summary, instructionFile: `${key}${file.suffix}` },

@@ -5,7 +5,7 @@ import path from 'node:path'
 import type { Readable } from 'node:stream'
 import { after, describe, it } from 'node:test'
 
-import { HeadObjectCommand } from '@aws-sdk/client-s3'
+import { HeadObjectCommand, PutBucketVersioningCommand } from '@aws-sdk/client-s3'
 
 import { download } from '../../src/index.js'
 import { Bucket, get, pattern, put, world } from '../support/world.js'
@@ -63,3 +63,41 @@ for (const size of [100, 64 * 1024, 300_000, 3_000_000]) {
     })
   })
 }
+
+describe('an old version, whose file is looked for among several, with one socket', bounded, () => {
+  for (const [version, commitmentPolicy] of [
+    ['V2', 'FORBID_ENCRYPT_ALLOW_DECRYPT'],
+    ['V3', 'REQUIRE_ENCRYPT_REQUIRE_DECRYPT'],
+  ] as const) {
+    for (const size of [1000, 300_000]) {
+      it(`${version}, ${size} bytes`, async () => {
+        // All in one second: nothing but the key itself tells the files apart.
+        const now = new Date()
+        const versioned = await world({ now: () => now })
+        const enabled = { Bucket, VersioningConfiguration: { Status: 'Enabled' } } as const
+        await versioned.plain.send(new PutBucketVersioningCommand(enabled))
+        const writer = versioned.client({ commitmentPolicy, instructionFile: { write: true } })
+        const ids: (string | undefined)[] = []
+        const bodies = [pattern(size), pattern(size).reverse(), pattern(size + 1)]
+        for (const body of bodies) ids.push((await put(writer, 'old', body)).VersionId)
+        const reader = versioned.client({ commitmentPolicy }, { requestHandler: { httpAgent: { maxSockets: 1 } } })
+        for (const [i, VersionId] of ids.entries()) {
+          const { Body } = await get(reader, 'old', { VersionId })
+          assert.ok(Buffer.from((await Body?.transformToByteArray()) ?? []).equals(bodies[i]!))
+          const file = path.join(directory, `${version}-${size}-${i}`)
+          await download(reader, { Bucket, Key: 'old', VersionId }, file)
+          assert.ok((await readFile(file)).equals(bodies[i]!))
+        }
+        // Who may not read versions of the file gets the current one.
+        versioned.s3.fail({
+          match: ({ key, query }) => key === 'old.instruction' && query.versionId !== undefined,
+          status: 403,
+          code: 'AccessDenied',
+          times: 100,
+        })
+        const { Body } = await get(reader, 'old', { VersionId: ids[2] })
+        assert.equal((await Body?.transformToByteArray())?.length, size + 1)
+      })
+    }
+  }
+})
