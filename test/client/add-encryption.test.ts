@@ -7,6 +7,7 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { commandRules } from '../../src/client/commands.js'
 import { addEncryption, encryptedView, removeEncryption, s3ec } from '../../src/index.js'
 import type { EncryptionOptions } from '../../src/index.js'
+import { framedFormat } from '../message/framed-format.js'
 import { code } from '../support/errors.js'
 import { Bucket, get, keyring, put, read, world } from '../support/world.js'
 
@@ -90,7 +91,15 @@ describe('addEncryption', () => {
       [{ keyring: null }, /keyring/],
       [{ keyring: { wrap: () => undefined } }, /keyring/],
       [{ keyring, kyring: keyring }, /unknown option 'kyring'/],
-      [{ keyring, legacy: { wrapping: true } }, /unknown option 'legacy'/],
+      [{ keyring, legacy: true }, /legacy/],
+      [{ keyring, legacy: { wrapping: 1 } }, /legacy\.wrapping/],
+      [{ keyring, legacy: { contents: true } }, /unknown option 'contents'/],
+      [{ keyring, instructionFile: true }, /instructionFile/],
+      [{ keyring, instructionFile: { write: 'yes' } }, /instructionFile\.write/],
+      [{ keyring, instructionFile: { suffix: '' } }, /instructionFile\.suffix/],
+      [{ keyring, instructionFile: { suffix: 'x'.repeat(1024) } }, /instructionFile\.suffix/],
+      [{ keyring, instructionFile: { delete: true } }, /unknown option 'delete'/],
+      [{ keyring, instructionFile: { write: true }, format: framedFormat() }, /has no instruction files/],
       [{ keyring, format: {} }, /format/],
       [{ keyring, commitmentPolicy: 'REQUIRE' }, /commitmentPolicy/],
       [{ keyring, encryptionContext: 'a' }, /encryptionContext/],

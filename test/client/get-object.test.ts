@@ -384,10 +384,12 @@ describe('nothing before it is read, nothing left behind', () => {
       const body = bodyOf(await get(reader, key))
       body.read()
       await eventually(() => body.readableLength > 0, 'some plaintext')
+      return body
     }
-    await drop('dropped')
-    await drop('dropped-small')
+    // Held until it was seen that they hold something: they may be collected at any time after.
+    const bodies = [await drop('dropped'), await drop('dropped-small')]
     assert.equal(await openFiles(), 1)
+    assert.equal(bodies.splice(0).length, 2)
     await eventually(async () => {
       gc()
       return (await openFiles()) === 0
