@@ -92,7 +92,10 @@ for (const length of [16, 24, 32]) {
   const empty: [string, Stored] = ['nothing at all', { ...good, body: Buffer.alloc(0) }]
 
   describe(`data keys of ${length} bytes: one error`, () => {
-    for (const { name, options, more = {} } of everyMode) {
+    // The length of the key makes no difference to the ways of reading: all of them for one.
+    const some = everyMode.filter(({ name }) => ['in memory', 'bytes=16-40'].includes(name))
+    assert.equal(some.length, 2)
+    for (const { name, options, more = {} } of length === 32 ? everyMode : some) {
       it(name, async () => {
         const [right, wrong] = [keyring, other].map((one) => w.client({ ...allOn, keyring: one, ...options }))
         const outcome = async ({ metadata, body }: Stored, wrongKey = false) => {

@@ -55,7 +55,9 @@ for (const kind of kinds) {
     for (const length of [16, 32]) {
       describe(`${kind.wrap}, ${content}, a data key of ${length} bytes`, () => {
         for (const place of ['metadata', 'instruction file']) {
-          for (const [mode, options] of modes) {
+          // What unwraps the key is the same wherever it stands, and however the body is read.
+          const some = place === 'metadata' && length === 32 ? modes : modes.slice(0, 1)
+          for (const [mode, options] of some) {
             it(`${place}, ${mode}: one error`, async () => {
               const [right, wrong] = [kind.keyring, kind.other].map((keyring) =>
                 w.client({ ...allOn, ...options, keyring }),

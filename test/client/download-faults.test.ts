@@ -181,7 +181,7 @@ describe('an answer that is not what was asked for', bounded, () => {
 })
 
 describe('a download that fails or is aborted gives its sockets back', bounded, () => {
-  const slow: S3Fault = { times: 100, chunkBytes: 1000, pauseMs: 50 }
+  const slow: S3Fault = { times: 100, chunkBytes: 1000, pauseMs: 10 }
   const limited = w.client({}, twoSockets)
   const ends = async (options: DownloadOptions, expected: Parameters<typeof assert.rejects>[1] & object) => {
     for (let i = 0; i < 3; i++) {
