@@ -9,6 +9,7 @@ const versions: readonly EnvelopeVersion[] = ['V1', 'V2', 'V3']
 const knownKeys = new Set(envelopeKeys.map(({ key }) => key))
 
 type Values = ReadonlyMap<string, string>
+
 /** An envelope's keys (lower case) and values as found, complete for one format and without any key of another. */
 export interface Detected {
   readonly version: EnvelopeVersion
@@ -25,7 +26,7 @@ export interface Detected {
 export function detect(metadata: ObjectMetadata, object: ObjectName): Detected | undefined {
   const values = collect(metadata, object)
   if (values.size === 0) return undefined
-  const version = versions.find((candidate) => faults(candidate, values, undefined).length === 0)
+  const version = complete(values)
   if (version !== undefined) return { version, values, fromFile: false }
   throw invalidEnvelope(object, describe(values))
 }
@@ -37,9 +38,9 @@ export function detect(metadata: ObjectMetadata, object: ObjectName): Detected |
 export function wantsFile(metadata: ObjectMetadata, object: ObjectName): 'needed' | 'possible' | undefined {
   const values = collect(metadata, object)
   if (values.size === 0) return 'possible'
+  if (complete(values) !== undefined) return undefined
   if (isSplit(values)) return 'needed'
-  detect(metadata, object)
-  return undefined
+  throw invalidEnvelope(object, describe(values))
 }
 
 /** The envelope of an object and its instruction file together. Throws ERR_S3CSE_ENVELOPE_INVALID. */
@@ -47,9 +48,16 @@ export function detectWithFile(metadata: ObjectMetadata, file: Values, object: O
   const values = collect(metadata, object)
   const twice = [...file.keys()].find((key) => values.has(key))
   if (twice !== undefined) throw invalidEnvelope(object, `${twice} is on the object and in its instruction file.`)
-  const version = versions.find((candidate) => faults(candidate, values, file).length === 0)
+  const version = versions.find(
+    (candidate) => fits(values, shapeOf(candidate, 'object')) && fits(file, shapeOf(candidate, 'file')),
+  )
   if (version !== undefined) return { version, values: new Map([...values, ...file]), fromFile: true }
-  const [fewest] = versions.map((candidate) => faults(candidate, values, file)).sort((a, b) => a.length - b.length)
+  const [fewest] = versions
+    .map((candidate) => [
+      ...faults(values, shapeOf(candidate, 'object'), 'the object'),
+      ...faults(file, shapeOf(candidate, 'file'), 'the file'),
+    ])
+    .sort((a, b) => a.length - b.length)
   throw invalidEnvelope(object, `with its instruction file, ${(fewest ?? []).join(', ')}.`)
 }
 
@@ -73,39 +81,56 @@ function collect(metadata: ObjectMetadata, object: ObjectName): Values {
   return values
 }
 
-/** What speaks against a format: nothing, if exactly its keys are there, each where it belongs. */
-function faults(version: EnvelopeVersion, values: Values, file: Values | undefined): string[] {
-  const { onObject, inFile } = places(version, file !== undefined)
+/** What stands in one place: the metadata of an object alone, of one with an instruction file, or that file. */
+interface Shape {
+  readonly required: readonly string[]
+  readonly allowed: ReadonlySet<string>
+}
+
+type Shapes = Readonly<Record<'alone' | 'object' | 'file', Shape>>
+
+const shapes: ReadonlyMap<EnvelopeVersion, Shapes> = new Map(
+  versions.map((version) => {
+    const shapeOf = (rows: readonly EnvelopeKey[]): Shape => ({
+      required: rows.filter((row) => row[version] === 'required').map(({ key }) => key),
+      allowed: new Set(rows.map(({ key }) => key)),
+    })
+    return [
+      version,
+      {
+        alone: shapeOf(envelopeKeys.filter((row) => row[version] !== undefined)),
+        object: shapeOf(envelopeKeys.filter((row) => row.onObject?.includes(version))),
+        file: shapeOf(envelopeKeys.filter((row) => row.inFile?.includes(version))),
+      },
+    ]
+  }),
+)
+
+function shapeOf(version: EnvelopeVersion, place: keyof Shapes): Shape {
+  return (shapes.get(version) as Shapes)[place]
+}
+
+/** Exactly the keys of a format, each where it belongs. */
+function fits(values: Values, { required, allowed }: Shape): boolean {
+  for (const key of values.keys()) if (!allowed.has(key)) return false
+  return required.every((key) => values.has(key))
+}
+
+/** What speaks against that. */
+function faults(values: Values, { required, allowed }: Shape, where: string): string[] {
   return [
-    ...check(values, onObject, version, 'the object'),
-    ...(file === undefined ? [] : check(file, inFile, version, 'the file')),
+    ...[...values.keys()].filter((key) => !allowed.has(key)).map((key) => `${where} has ${key}`),
+    ...required.filter((key) => !values.has(key)).map((key) => `${where} lacks ${key}`),
   ]
-}
-
-type Place = (row: EnvelopeKey) => boolean
-
-function places(version: EnvelopeVersion, hasFile: boolean): { onObject: Place; inFile: Place } {
-  if (!hasFile) return { onObject: (row) => row[version] !== undefined, inFile: () => false }
-  return {
-    onObject: (row) => row.onObject?.includes(version) === true,
-    inFile: (row) => row.inFile?.includes(version) === true,
-  }
-}
-
-function check(values: Values, belongs: Place, version: EnvelopeVersion, where: string): string[] {
-  return envelopeKeys.flatMap((row) => {
-    if (values.has(row.key)) return belongs(row) ? [] : [`${where} has ${row.key}`]
-    return belongs(row) && row[version] === 'required' ? [`${where} lacks ${row.key}`] : []
-  })
 }
 
 /** Whether the object has what it has beside an instruction file, and nothing else. */
 function isSplit(values: Values): boolean {
-  return versions.some((version) => check(values, places(version, true).onObject, version, '').length === 0)
+  return versions.some((version) => fits(values, shapeOf(version, 'object')))
 }
 
-function lacking(version: EnvelopeVersion, values: Values): string[] {
-  return envelopeKeys.filter((row) => !values.has(row.key) && row[version] === 'required').map(({ key }) => key)
+function complete(values: Values): EnvelopeVersion | undefined {
+  return versions.find((version) => fits(values, shapeOf(version, 'alone')))
 }
 
 function describe(values: Values): string {
@@ -115,8 +140,9 @@ function describe(values: Values): string {
     return `${found}, and so the rest is in an instruction file.`
   }
   const [nearest] = versions
-    .filter((version) => own.every((key) => envelopeKeys.some((row) => row.key === key && row[version] !== undefined)))
-    .map((version) => ({ version, missing: lacking(version, values) }))
+    .map((version) => ({ version, ...shapeOf(version, 'alone') }))
+    .filter(({ allowed }) => own.every((key) => allowed.has(key)))
+    .map(({ version, required }) => ({ version, missing: required.filter((key) => !values.has(key)) }))
     .sort((a, b) => a.missing.length - b.missing.length)
   if (nearest === undefined) return `it mixes keys of several formats (${own.join(', ')}).`
   return `it lacks ${nearest.missing.join(', ')} of format ${nearest.version}.`
@@ -127,8 +153,7 @@ export function splitEnvelope(
   metadata: ObjectMetadata,
   version: EnvelopeVersion,
 ): { readonly object: ObjectMetadata; readonly file: ObjectMetadata } {
-  const { onObject } = places(version, true)
-  const stays = new Set(envelopeKeys.filter(onObject).map(({ key }) => key))
+  const { allowed: stays } = shapeOf(version, 'object')
   const all = Object.entries(metadata)
   return {
     object: Object.fromEntries(all.filter(([key]) => stays.has(key))),
