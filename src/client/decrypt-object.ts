@@ -154,13 +154,8 @@ async function partSource(g: GetContext, r: Reading, { part }: AnsweredRange, ra
   return rangedRead({ ...read, upstream: again, sealed: needed })
 }
 
-async function wholeSource(g: GetContext, r: Reading): Promise<ByteSource> {
+function wholeSource(g: GetContext, r: Reading, upstream: ByteSource = r.found.upstream): ByteSource {
   const { opener, sealedLength, range, held, found } = r
-  let { upstream } = found
-  if (r.spent) {
-    const again = (upstream = await reread(g, r))
-    held.hold((error) => again.cancel(error))
-  }
   const read = { opener, upstream, sealedLength, range, resources: held }
   // What nothing authenticates is held back all the same until its end, the padding, is seen to be right.
   const delayed = found.request.delayedAuthentication && opener.authentication === 'whole'
@@ -174,6 +169,12 @@ async function wholeSource(g: GetContext, r: Reading): Promise<ByteSource> {
     createSpool: spool === undefined || createSpool === undefined ? undefined : () => createSpool(spool.directory),
     reread: () => reread(g, r),
   })
+}
+
+async function wholeAgain(g: GetContext, r: Reading): Promise<ByteSource> {
+  const again = await reread(g, r)
+  r.held.hold((error) => again.cancel(error))
+  return wholeSource(g, r, again)
 }
 
 function authenticationOf({ opener, answered, found }: Reading): EncryptionInfo['authentication'] {
@@ -236,7 +237,11 @@ export async function decryptObject(g: GetContext, output: Output, found: Found)
     }
     const r: Reading = { ...begun, range, spent }
     const source =
-      answered === undefined || range === undefined ? await wholeSource(g, r) : await partSource(g, r, answered, range)
+      answered !== undefined && range !== undefined
+        ? await partSource(g, r, answered, range)
+        : spent
+          ? await wholeAgain(g, r)
+          : wholeSource(g, r)
     output.Body = outputBody(source, { config: g.config, signal: g.signal, kind, resources: held })
     showPlaintext(output, {
       envelope,

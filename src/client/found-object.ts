@@ -2,7 +2,7 @@ import { runtime } from '#runtime'
 import { collect, sourceOfBytes } from '../bytes/body.js'
 import { resources } from '../bytes/resources.js'
 import type { Envelope, ObjectName } from '../formats/format.js'
-import type { ByteSource } from '../runtime/runtime.js'
+import type { ByteSource, MaybePromise } from '../runtime/runtime.js'
 import { pinnedInput } from './decrypt-object.js'
 import type { GetContext } from './decrypt-object.js'
 import { fileMismatch, locateEnvelope, wantsInstructionFile } from './locate-envelope.js'
@@ -41,16 +41,24 @@ export function envelopeOf(g: GetContext, output: Output, object: ObjectName): P
  * one is given up. It has to be asked for again, pinned to what was found: of a plain object that is done here, if
  * `takesPlain` says so; of another when its envelope has been opened, for which further files may be asked for.
  */
-export async function foundResponse(
+export function foundResponse(
+  g: GetContext,
+  response: { readonly result: Result; readonly body: () => ByteSource },
+  object: ObjectName,
+  takesPlain: (output: Output) => boolean,
+): MaybePromise<FoundResponse> {
+  const { result } = response
+  if (wantsInstructionFile(g.settings, result.output, object)) return withFile(g, response, object, takesPlain)
+  return { result, envelope: recogniseObject(g.settings, result.output, object), source: undefined, spent: false }
+}
+
+async function withFile(
   g: GetContext,
   { result, body }: { readonly result: Result; readonly body: () => ByteSource },
   object: ObjectName,
   takesPlain: (output: Output) => boolean,
 ): Promise<FoundResponse> {
   const { output } = result
-  if (!wantsInstructionFile(g.settings, output, object)) {
-    return { result, envelope: recogniseObject(g.settings, output, object), source: undefined, spent: false }
-  }
   const kept = await keepSmall(g, body(), output)
   const envelope = await envelopeOf(g, output, object)
   if (kept !== undefined) return { result, envelope, source: sourceOfBytes(kept, SMALL_BODY), spent: false }

@@ -106,7 +106,8 @@ async function read(given: GetContext): Promise<Result> {
     const first = result.output
     let plain: boolean | undefined
     const takes = (output: Output): boolean => (plain ??= passes(g, output, object))
-    const found = await foundResponse(g, { result, body }, object, takes)
+    const finding = foundResponse(g, { result, body }, object, takes)
+    const found = finding instanceof Promise ? await finding : finding
     const { output } = (result = found.result)
     const again = output === first ? body : takeBody(result, object, bodies)
     if (found.envelope !== undefined) {
