@@ -1,5 +1,5 @@
 import { configError } from '../errors.js'
-import { onlyMembers } from './options.js'
+import { onlyMembers } from './option-values.js'
 
 export interface DownloadProgress {
   /** Bytes of plaintext that are in the file; never less than in the call before. Not verified before the download resolves. */

@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3'
 
 import { uploadState } from '../message/multipart.js'
 import { settingsOf } from './internal.js'
-import { booleanOption, onlyMembers } from './options.js'
+import { booleanOption, onlyMembers } from './option-values.js'
 import type { Settings } from './options.js'
 import { objectName, stateKeyOption } from './request-options.js'
 import { checkImportable } from './upload-importable.js'

@@ -2,7 +2,14 @@ import type { PutObjectCommandInput } from '@aws-sdk/client-s3'
 
 import { configError } from '../errors.js'
 import type { Context, Keyring } from '../keyrings/keyring.js'
-import { booleanOption, contextOption, keyringOption, onlyMembers, rangeReadsOption, suffixOption } from './options.js'
+import {
+  booleanOption,
+  contextOption,
+  keyringOption,
+  onlyMembers,
+  rangeReadsOption,
+  suffixOption,
+} from './option-values.js'
 import type { RangeReads, Settings } from './options.js'
 
 /** What may differ from request to request. Everything else is the client's. */

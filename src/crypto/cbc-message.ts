@@ -4,7 +4,7 @@ import { checkedIv, checkPlace } from './cbc-blocks.js'
 import type { CbcMessage } from './cbc-blocks.js'
 import { cbcChain } from './cbc-chain.js'
 import { messageClosed } from './gcm-blocks.js'
-import { hkdfSha512 } from './hkdf.js'
+import { messageKey } from './message-key.js'
 import { BLOCK_LENGTH, paddedBlock } from './pkcs7.js'
 
 export type { CbcMessage } from './cbc-blocks.js'
@@ -15,8 +15,6 @@ export interface CbcSealerOptions extends CbcMessage {
   /** The key of the message, for `deriveKey` and `exportKey` of a sealer that takes parts; copied. */
   readonly key?: Uint8Array
 }
-
-const DERIVED_KEY_LENGTH = 32
 
 /**
  * One AES-CBC message (NIST SP 800-38A section 6.2) with the padding of PKCS #7 (RFC 5652 section 6.3), with no header;
@@ -112,15 +110,7 @@ export function cbcSealer(options: CbcSealerOptions): Sealer {
       use('pieces')
       chain.join(offset, length, state)
     },
-    async deriveKey(salt, info) {
-      const hkdf = await hkdfSha512({ salt, inputKey: checked() })
-      try {
-        return await hkdf.expand(new TextEncoder().encode(info), DERIVED_KEY_LENGTH)
-      } finally {
-        hkdf.destroy()
-      }
-    },
-    exportKey: () => Uint8Array.from(checked()),
+    ...messageKey(checked),
   }
   return positionalSealer
 }

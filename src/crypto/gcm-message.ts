@@ -4,8 +4,8 @@ import type { Opener, OpenerStream } from '../message/opener.js'
 import type { PositionalSealer, Sealer } from '../message/sealer.js'
 import type { GcmOpenStream, GcmStream, MaybePromise } from '../runtime/runtime.js'
 import { checkExtent, checkIv, GCM_MAX_LENGTH, GCM_TAG_LENGTH, messageClosed } from './gcm-blocks.js'
-import { hkdfSha512 } from './hkdf.js'
 import type { GcmWay } from './gcm-pieces.js'
+import { messageKey } from './message-key.js'
 import { positionalGcmWay } from './gcm-self-test.js'
 import { positionalGcm, type GcmMessage, type PositionalGcmOptions } from './positional-gcm.js'
 
@@ -18,8 +18,6 @@ export interface GcmSealerOptions extends GcmMessage {
   /** The key of the message, for `deriveKey` and `exportKey` of a sealer in any order; copied. */
   readonly key?: Uint8Array
 }
-
-const DERIVED_KEY_LENGTH = 32
 
 /** The pieces of one message, in any order or in the one order that is left. */
 type Pieces = Pick<Sealer, 'ordered' | 'trailer' | 'destroy'> & {
@@ -117,15 +115,7 @@ export async function gcmSealer(
       use('pieces')
       return parts.join(offset, length, state)
     },
-    async deriveKey(salt, info) {
-      const hkdf = await hkdfSha512({ salt, inputKey: checked() })
-      try {
-        return await hkdf.expand(new TextEncoder().encode(info), DERIVED_KEY_LENGTH)
-      } finally {
-        hkdf.destroy()
-      }
-    },
-    exportKey: () => Uint8Array.from(checked()),
+    ...messageKey(checked),
   }
   return positionalSealer
 }
