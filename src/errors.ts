@@ -75,10 +75,14 @@ export class NotEncryptedError extends CseError {
   }
 }
 
+/** AWS's names. REQUIRE_ENCRYPT_* writes a key-committing suite, FORBID_ENCRYPT_* one without; *_REQUIRE_DECRYPT reads only committing suites. */
+export type CommitmentPolicy =
+  'REQUIRE_ENCRYPT_REQUIRE_DECRYPT' | 'REQUIRE_ENCRYPT_ALLOW_DECRYPT' | 'FORBID_ENCRYPT_ALLOW_DECRYPT'
+
 /** The options that reading an object needs. */
 export interface ReadNeeds {
   /** The values of `commitmentPolicy` that read it. */
-  readonly commitmentPolicies: readonly string[]
+  readonly commitmentPolicies: readonly CommitmentPolicy[]
   /** What of `legacy` has to be on. */
   readonly legacy: { readonly wrapping: boolean; readonly content: boolean }
 }

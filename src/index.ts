@@ -5,7 +5,7 @@ export type { DownloadOptions, DownloadProgress } from './client/download-option
 export { encryptionInfo } from './client/info.js'
 export type { EncryptionInfo } from './client/info.js'
 export { inspect } from './client/inspect.js'
-export type { InspectInput, Inspection, InspectOptions } from './client/inspect.js'
+export type { InspectedObject, InspectInput, Inspection, InspectOptions } from './client/inspect.js'
 export type {
   EncryptionContext,
   EncryptionOptions,

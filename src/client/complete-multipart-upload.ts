@@ -111,6 +111,7 @@ function fileWriting(c: CommandContext, settings: Settings, upload: ActiveUpload
     object: { bucket, key },
     file: { suffix, ...file, onObject },
     uploadId: upload.uploadId,
+    kept: (undo) => (upload.undoFile = undo),
   }
 }
 
@@ -171,12 +172,16 @@ async function again({ args, next }: CommandContext, done: CompletedUpload): Pro
 }
 
 /** Forgets the upload once S3 has. */
-export async function abortMultipartUpload({ args, next }: CommandContext, settings: Settings): Promise<Result> {
+export async function abortMultipartUpload(c: CommandContext, settings: Settings): Promise<Result> {
+  const { args, next } = c
   const { bucket, key } = objectName(args.input)
+  const undo = settings.uploads.find(bucket, key, args.input.UploadId)?.undoFile
   const forget = (): void => settings.uploads.forget(bucket, key, args.input.UploadId)
   try {
     const result = await next(args)
-    if (result.output.presigned === undefined) forget()
+    if (result.output.presigned !== undefined) return result
+    forget()
+    await undo?.()
     return result
   } catch (error) {
     if ((error as Partial<Error>).name === 'NoSuchUpload') forget()

@@ -207,6 +207,18 @@ function showRange(output: Output, { start, end }: ByteRange, length: number): v
   output.$metadata = { ...(output.$metadata as object | undefined), httpStatusCode: empty ? 200 : 206 }
 }
 
+function mayBeRead({ summary: { needs } }: Envelope, { commitmentPolicy, legacy }: Settings): boolean {
+  const { wrapping, content } = needs.legacy
+  if (!needs.commitmentPolicies.includes(commitmentPolicy)) return false
+  return (!wrapping || legacy.wrapping) && (!content || legacy.content)
+}
+
+function nothingVerified(where: string): CseError {
+  return rangeRefused(
+    `The plaintext's length of ${where} is not known before all of it is read, and no range of it can be verified: omit Range, or set rangeReads: 'unauthenticated'`,
+  )
+}
+
 /** Puts plaintext into an output: Body, lengths, range, metadata. All that can be seen without a key is checked first. */
 export async function decryptObject(g: GetContext, output: Output, found: Found): Promise<void> {
   const { settings } = g
@@ -216,7 +228,11 @@ export async function decryptObject(g: GetContext, output: Output, found: Found)
   const sealedLength = answered?.total ?? storedLength(output, where)
   checkObjectSize(envelope, sealedLength, settings, where)
   const unauthenticated = request.rangeReads === 'unauthenticated'
-  const early = wantedRange(asked, envelope.plaintextLength(sealedLength), output)
+  const known = envelope.plaintextLength(sealedLength)
+  // Before a key is used; what the policy refuses is refused for that.
+  const verifiable = known !== undefined || unauthenticated || settings.format.authenticatedRanges === true
+  if (asked?.spec !== undefined && !verifiable && mayBeRead(envelope, settings)) throw nothingVerified(where)
+  const early = wantedRange(asked, known, output)
   if (answered === undefined && !request.delayedAuthentication) checkSpool(sealedLength, early, settings, where)
 
   const opener = await openEnvelope({ envelope, settings, request, object, signal: g.signal })
@@ -231,9 +247,7 @@ export async function decryptObject(g: GetContext, output: Output, found: Found)
     const spent = found.spent || fromEnd
     const range = early ?? wantedRange(asked, plaintextLength, output)
     if (asked?.spec !== undefined && (range === undefined || plaintextLength === undefined)) {
-      throw rangeRefused(
-        `The plaintext's length of ${where} is not known before all of it is read, and no range of it can be verified: omit Range, or set rangeReads: 'unauthenticated'`,
-      )
+      throw nothingVerified(where)
     }
     const r: Reading = { ...begun, range, spent }
     const source =

@@ -24,16 +24,18 @@ export interface VersionsRequest {
   readonly object: ObjectName
   /** Of the file. */
   readonly key: string
-  /** When the version of the object was stored. */
+  /** When the version of the object was stored: of a multipart upload, when that was begun. */
   readonly time: Date
+  /** The object comes from a multipart upload, whose file may have been written when it was completed. */
+  readonly multipart: boolean
   readonly signal: AbortSignal | undefined
 }
 
 /**
  * The versions of a file that may belong to a version of its object, the likeliest first: a file is stored before its
  * object, so the nearest older one; then those before it; then those after it, by whoever has given the object another
- * key, or of a multipart upload, whose object has the time at which it was begun. `undefined` where versions cannot be
- * listed.
+ * key. Of a multipart upload, whose object has the time at which it was begun, the nearest newer one comes first.
+ * `undefined` where versions cannot be listed.
  */
 export async function fileVersions(request: VersionsRequest): Promise<readonly string[] | undefined> {
   const found = await listVersions(request)
@@ -43,7 +45,9 @@ export async function fileVersions(request: VersionsRequest): Promise<readonly s
   const older = found.filter(({ stored }) => stored <= time)
   const newer = found.filter(({ stored }) => stored > time).reverse()
   const kept = Math.min(newer.length, Math.max(MAX_NEWER, MAX_TRIED_VERSIONS - older.length))
-  return [...older.slice(0, MAX_TRIED_VERSIONS - kept), ...newer.slice(0, kept)].map(({ id }) => id)
+  const first = request.multipart ? newer.splice(0, 1) : []
+  const after = newer.slice(0, kept - first.length)
+  return [...first, ...older.slice(0, MAX_TRIED_VERSIONS - kept), ...after].map(({ id }) => id)
 }
 
 interface Version {

@@ -63,7 +63,12 @@ async function withFile(
   const envelope = await envelopeOf(g, output, object)
   if (kept !== undefined) return { result, envelope, source: sourceOfBytes(kept, SMALL_BODY), spent: false }
   if (envelope !== undefined || !takesPlain(output)) return { result, envelope, source: undefined, spent: true }
-  return { result: await pinned(g, output, object), envelope, source: undefined, spent: false }
+  const again = await pinned(g, output, object)
+  if (recogniseObject(g.settings, again.output, object) === undefined) {
+    return { result: again, envelope, source: undefined, spent: false }
+  }
+  runtime.source(again.output.Body).cancel()
+  throw fileMismatch(`${object.bucket}/${object.key} was replaced while it was read: read it again`)
 }
 
 /** The body, if it is small; otherwise it is cancelled. */

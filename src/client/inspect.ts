@@ -5,20 +5,37 @@ import type { CseError, ObjectFacts } from '../errors.js'
 import { asStored, settingsOf } from './internal.js'
 import { locateEnvelope } from './locate-envelope.js'
 import { withoutContext } from './open-object.js'
+import { refuseRanges } from './range-request.js'
 import { objectName, suffixOf } from './request-options.js'
 import type { Output } from './sdk.js'
 
 /** What `inspect` takes: HeadObject's input. It may carry `requestOptions` with an `instructionFileSuffix`. */
 export type InspectInput = Omit<HeadObjectCommandInput, 'Range' | 'PartNumber'>
 
-/** What an object is, as far as it can be told without any key. Nothing of it is authenticated. */
-export interface Inspection {
-  /** 'encrypted': it has an envelope. 'plain': it has none. 'unknown': what looks like an envelope is damaged or of a kind that this library does not know. */
-  readonly status: 'encrypted' | 'plain' | 'unknown'
-  /** Present for 'encrypted': format, suite, wrap, names in the stored map, instruction file, and the switches that reading needs. */
-  readonly facts: ObjectFacts | undefined
-  /** Present for 'unknown': why. */
-  readonly problem: string | undefined
+/**
+ * What an object is, as far as it can be told without any key. Nothing of it is authenticated. 'encrypted': it has an
+ * envelope; 'plain': none was found (for formats V1 and V2 it may be in an instruction file of another suffix);
+ * 'unknown': what looks like an envelope is damaged, incomplete or of a kind that this library does not know.
+ */
+export type Inspection = InspectedObject &
+  (
+    | {
+        readonly status: 'encrypted'
+        /** Format, suite, wrap, names in the stored map, instruction file, and the switches that reading needs. */
+        readonly facts: ObjectFacts
+        readonly problem: undefined
+      }
+    | { readonly status: 'plain'; readonly facts: undefined; readonly problem: undefined }
+    | {
+        readonly status: 'unknown'
+        readonly facts: undefined
+        /** Why. */
+        readonly problem: string
+      }
+  )
+
+/** What can be told of every object. */
+export interface InspectedObject {
   /** Of the stored object, in bytes. */
   readonly storedLength: number | undefined
   /** Of the plaintext, in bytes; `undefined` where only the key shows it (AES-CBC). */
@@ -45,6 +62,7 @@ export async function inspect(
   const own = settingsOf(client, 'inspect')
   const settings = { ...own, instructionFile: { ...own.instructionFile, read: true } }
   const object = objectName(input)
+  refuseRanges(input)
   const command = new HeadObjectCommand(asStored({ ...input }))
   const output = (await client.send(command, signal === undefined ? {} : { abortSignal: signal })) as unknown as Output
   const stored = output.ContentLength

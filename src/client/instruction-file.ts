@@ -15,12 +15,12 @@ import type {
   S3Client,
 } from '@aws-sdk/client-s3'
 
-import { CseError } from '../errors.js'
+import { configError, CseError } from '../errors.js'
 import type { ObjectMetadata, ObjectName } from '../formats/format.js'
 import { asStored } from './internal.js'
 import type { Settings } from './options.js'
 import type { RequestSettings } from './request-options.js'
-import { carriedMembers, readStoredFile, statusOf } from './stored-file.js'
+import { carriedMembers, isPossibleKey, readStoredFile, statusOf } from './stored-file.js'
 import type { StoredFile } from './stored-file.js'
 import type { Input, Output } from './sdk.js'
 
@@ -69,6 +69,9 @@ export function fileOf(
 ): EnvelopeFile | undefined {
   const files = settings.format.instructionFiles
   if (!settings.instructionFile.write || files === undefined) return undefined
+  if (files.legacySuffixes.includes(suffix)) {
+    throw configError(`instructionFile.suffix: files of '${suffix}' have another form, and are only read`)
+  }
   const { object: onObject, file } = files.split(envelope)
   if (file.text.length > files.maxLength) {
     throw new CseError(
@@ -88,6 +91,8 @@ export interface FileWriting {
   readonly args: { readonly input: Input }
   /** Of the multipart upload that it completes. */
   readonly uploadId?: string
+  /** Gets what takes a file back that stays although its object may not come to be. */
+  readonly kept?: (undo: () => Promise<void>) => void
   readonly signal: AbortSignal | undefined
 }
 
@@ -112,14 +117,36 @@ export async function withInstructionFile<T>(w: FileWriting, storeObject: () => 
   try {
     return await storeObject()
   } catch (error) {
-    // The caller is to hear of this error, whatever comes of it.
-    await takeBack(w, written).catch(() => undefined)
+    // S3 may still complete an upload whose request was given up, and a repeated Complete needs the file.
+    if (w.uploadId !== undefined && !isRefusal(error)) {
+      w.kept?.(async () => {
+        await written.undo(withoutSignal(w)).catch(() => undefined)
+      })
+    } else {
+      // The caller is to hear of this error, whatever comes of it.
+      await takeBack(w, written).catch(() => undefined)
+    }
     throw error
   }
 }
 
+/** Whether S3 has answered, and so does nothing more with the request. */
+function isRefusal(error: unknown): boolean {
+  const status = statusOf(error)
+  return status !== undefined && status !== 408
+}
+
+/** Milliseconds that is waited for what is to be put in order after a failure. */
+const CLEANUP_TIME = 10_000
+
+/** The request may have been aborted: what is left to do is not, but the caller does not wait for ever. */
+function withoutSignal<W extends object>(w: W): W & { readonly signal: AbortSignal } {
+  return { ...w, signal: AbortSignal.timeout(CLEANUP_TIME) }
+}
+
 /** Throws ERR_S3CSE_INSTRUCTION_FILE if the file could not be written: to know it before a large upload. */
 export async function checkFileWritable(w: FileWriting): Promise<void> {
+  checkKey(w)
   try {
     if ((await existing(w)) === undefined) return
   } catch (error) {
@@ -131,19 +158,57 @@ export async function checkFileWritable(w: FileWriting): Promise<void> {
 }
 
 async function writeFile(w: FileWriting): Promise<Written> {
+  checkKey(w)
   try {
     return await store(w, { IfNoneMatch: '*' }, remove)
   } catch (error) {
     if (statusOf(error) !== 412) throw error
+    // What the caller asked not to replace is there: S3 would say the same of the object.
+    if (w.args.input.IfNoneMatch === '*' && (await head(w, w.object.key)) !== undefined) throw error
   }
   const versioned = await overwritable(w)
-  const before = versioned ? undefined : await existing(w)
+  const before = await replaceable(w, versioned)
   const replaced = leavesMarks(w) ? undefined : await head(w, w.object.key).catch(() => undefined)
   if (versioned) return { ...(await store(w, {}, remove)), replaced }
   if (before === undefined) return store(w, { IfNoneMatch: '*' }, remove)
   const { ETag, Metadata, ContentType } = before.output
   const old = { Body: before.bytes, Metadata, ContentType }
-  return { ...(await store(w, { IfMatch: ETag }, (free, now) => put(free, { ...old, IfMatch: now.ETag }))), replaced }
+  try {
+    return { ...(await store(w, { IfMatch: ETag }, (free, now) => put(free, { ...old, IfMatch: now.ETag }))), replaced }
+  } catch (error) {
+    if (statusOf(error) !== 412) throw error
+    throw fileError(
+      `The instruction file ${w.object.bucket}/${fileKey(w)} is being replaced by another writer at the same time. Nothing was stored: try again.`,
+    )
+  }
+}
+
+/** What is to be replaced: an instruction file, and nothing that somebody else has put there. */
+async function replaceable(w: FileWriting, versioned: boolean): Promise<StoredFile | undefined> {
+  let before
+  try {
+    before = await existing(w)
+  } catch (error) {
+    // Who may only write cannot see it; with versions nothing is lost.
+    if (versioned && statusOf(error) === 403) return undefined
+    throw isTooLong(error) ? notOurs(w) : error
+  }
+  if (before === undefined) return undefined
+  const { bytes, output } = before
+  const file = { key: fileKey(w), suffix: w.file.suffix, bytes }
+  const metadata = (output.Metadata ?? {}) as ObjectMetadata
+  if (w.settings.format.instructionFiles?.isInstructionFile(file, metadata, w.object) === true) return before
+  throw notOurs(w)
+}
+
+function isTooLong(error: unknown): boolean {
+  return error instanceof CseError && error.code === 'ERR_S3CSE_ENVELOPE_INVALID'
+}
+
+function notOurs(w: FileWriting): CseError {
+  return fileError(
+    `${w.object.bucket}/${fileKey(w)}, the name of the instruction file, is that of another object. Nothing was stored: take another suffix (instructionFile.suffix).`,
+  )
 }
 
 /** V1 and V2 leave nothing on the object. */
@@ -162,7 +227,7 @@ async function store(w: FileWriting, more: Record<string, unknown>, undo: Undo):
       const found = await own(w)
       if (found !== undefined) return written(found)
     } else if (status === undefined || status >= 500) {
-      const free = { ...w, signal: undefined }
+      const free = withoutSignal(w)
       const found = await own(free).catch(() => undefined)
       if (found !== undefined) await undo(free, found).catch(() => undefined)
     }
@@ -172,8 +237,23 @@ async function store(w: FileWriting, more: Record<string, unknown>, undo: Undo):
 
 /** The stored file, if it is this one: its wrapped key is like no other. */
 async function own(w: FileWriting): Promise<Output | undefined> {
-  const found = await existing(w)
+  // What is too long, or must not be seen, is not known to be it.
+  const found = await existing(w).catch((error: unknown) => {
+    if (isTooLong(error) || statusOf(error) === 403) return undefined
+    throw error
+  })
   return found !== undefined && new TextDecoder().decode(found.bytes) === w.file.text ? found.output : undefined
+}
+
+function checkKey(w: FileWriting): void {
+  if (isPossibleKey(fileKey(w))) return
+  throw fileError(
+    `The name of the object and '${w.file.suffix}', that of its instruction file, have more than the 1,024 bytes of a key. Nothing was stored: take a shorter name or suffix, or put the envelope into the metadata.`,
+  )
+}
+
+function fileError(message: string): CseError {
+  return new CseError('ERR_S3CSE_INSTRUCTION_FILE', message)
 }
 
 function fileKey({ object, file }: FileWriting): string {
@@ -210,7 +290,7 @@ async function remove(w: FileWriting, { ETag, VersionId }: Output): Promise<void
   const versioned = typeof VersionId === 'string' && VersionId !== 'null'
   const which = versioned ? { VersionId } : { IfMatch: ETag }
   const input = { Bucket: w.object.bucket, Key: fileKey(w), RequestPayer, ExpectedBucketOwner, ...which }
-  await w.client.send(new DeleteObjectCommand(asStored(input) as DeleteObjectCommandInput))
+  await w.client.send(new DeleteObjectCommand(asStored(input) as DeleteObjectCommandInput), options(w))
 }
 
 /** Whether the bucket keeps what is replaced; if not, it must be allowed. */
@@ -228,16 +308,17 @@ async function overwritable(w: FileWriting): Promise<boolean> {
     status = 'cannot be seen (s3:GetBucketVersioning)'
   }
   if (settings.instructionFile.overwrite) return false
-  throw new CseError(
-    'ERR_S3CSE_INSTRUCTION_FILE',
-    `There is an instruction file ${object.bucket}/${fileKey(w)} already, and versioning of the bucket ${status}. Nothing was stored: replaced, with the process dying before the object is, it would leave the object that is there without its key. Enable versioning, delete object and file first, or allow it with instructionFile: { overwrite: true }.`,
+  throw fileError(
+    `There is an instruction file ${object.bucket}/${fileKey(w)} already, and versioning of the bucket ${status}. Nothing was stored: if the file were replaced and the process died before it has stored the new object, the old object would have lost its key. Enable versioning, delete object and file first, or allow it with instructionFile: { overwrite: true }. (If there is no such object, the file was left by a write that failed, or belongs to one that is under way.)`,
   )
 }
 
 async function takeBack(w: FileWriting, written: Written): Promise<void> {
-  // The request may have been aborted: what is left to do is not.
-  const free = { ...w, signal: undefined }
-  if (!(await isStored(free, written.replaced))) await written.undo(free)
+  const free = withoutSignal(w)
+  if (await isStored(free, written.replaced)) return
+  await written.undo(free)
+  // It may have come to be in between, although the request was given up.
+  if (leavesMarks(w) && (await isStored(free, undefined))) await put(free, {})
 }
 
 /** Whether the object is stored all the same, because only the answer was lost. Where that cannot be seen the file stays: without it such an object would be lost. */
@@ -256,7 +337,7 @@ async function isStored(w: FileWriting, replaced: HeadObjectCommandOutput | unde
 async function isUploading(w: FileWriting, UploadId: string): Promise<boolean> {
   const input = { ...carriedMembers(w.args.input), Bucket: w.object.bucket, Key: w.object.key, UploadId, MaxParts: 1 }
   try {
-    await w.client.send(new ListPartsCommand(asStored(input as ListPartsCommandInput)))
+    await w.client.send(new ListPartsCommand(asStored(input as ListPartsCommandInput)), options(w))
     return true
   } catch (error) {
     if (statusOf(error) === 404) return false
@@ -267,7 +348,7 @@ async function isUploading(w: FileWriting, UploadId: string): Promise<boolean> {
 async function head(w: FileWriting, key: string): Promise<HeadObjectCommandOutput | undefined> {
   const input = { ...carriedMembers(w.args.input), Bucket: w.object.bucket, Key: key } as HeadObjectCommandInput
   try {
-    return await w.client.send(new HeadObjectCommand(asStored(input)))
+    return await w.client.send(new HeadObjectCommand(asStored(input)), options(w))
   } catch (error) {
     if (statusOf(error) === 404) return undefined
     throw error

@@ -3,7 +3,7 @@ import type { GetObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
 
 import { runtime } from '#runtime'
 import { exactReader } from '../bytes/reader.js'
-import { CseError, DecryptionError, NotEncryptedError } from '../errors.js'
+import { CseError, DecryptionError } from '../errors.js'
 import type { Envelope, ObjectMetadata, ObjectName, OpenRequest } from '../formats/format.js'
 import type { Opener } from '../message/opener.js'
 import { SLICE_LENGTH } from '../message/verified-read.js'
@@ -68,9 +68,10 @@ export async function locateEnvelope(l: Locating, output: Output): Promise<Envel
   try {
     found = (older ? await fromVersions(l, output) : undefined) ?? (await fromFile(l, output, l.suffix))
     for (const suffix of l.legacySuffixes ? files.legacySuffixes : []) found ??= await fromFile(l, output, suffix)
+    // It may be hidden behind a delete marker.
+    if (!older && wanted === 'needed' && typeof output.VersionId === 'string') found ??= await fromVersions(l, output)
   } catch (error) {
-    // Without the right to list a bucket, S3 says so of a file that is not there.
-    if (wanted === 'possible' && statusOf(error) === 403) throw denied(l, error)
+    if (statusOf(error) === 403) throw denied(l, wanted, error)
     throw error
   }
   if (found !== undefined || wanted === 'possible') return found
@@ -84,12 +85,14 @@ function metadataOf(output: Output): ObjectMetadata {
   return (output.Metadata ?? {}) as ObjectMetadata
 }
 
-function denied({ object, suffix }: Locating, cause: unknown): CseError {
-  const error = new NotEncryptedError(
-    `${object.bucket}/${object.key} has no encryption envelope in its metadata, and whether it has an instruction file ${object.key}${suffix} cannot be seen: S3 denies access to that. Allow s3:GetObject for the file, and s3:ListBucket, without which S3 does not say that a file does not exist; or set instructionFile: { read: false } for objects without such files.`,
-  )
-  error.cause = cause
-  return error
+/** Without the right to list a bucket, S3 says so of a file that is not there as well. */
+function denied({ object, suffix }: Locating, wanted: 'needed' | 'possible', cause: unknown): CseError {
+  const where = `${object.bucket}/${object.key}`
+  const what =
+    wanted === 'needed'
+      ? `The rest of the envelope of ${where} is in the instruction file ${object.key}${suffix}, which S3 denies access to. Allow s3:GetObject for it.`
+      : `${where} has no encryption envelope in its metadata, and whether it has an instruction file ${object.key}${suffix} cannot be seen: S3 denies access to that. Allow s3:GetObject for the file, and s3:ListBucket, without which S3 does not say that a file does not exist; or set instructionFile: { read: false } for objects without such files.`
+  return new CseError('ERR_S3CSE_INSTRUCTION_FILE', what, { cause })
 }
 
 /** A step with a file that has just been read: that the file does not fit may be a matter of time. */
@@ -117,7 +120,26 @@ async function fromFile(
   const recognise = (): Envelope => files.recognise(metadataOf(output), { key, suffix, bytes: file.bytes }, object)
   if (versionId !== undefined) return recognise()
   const envelope = await watched(recognise)
+  if (mayBeOfAnother(envelope, file.output, output)) {
+    const older = await fromVersions(l, output)
+    if (older !== undefined) return older
+  }
   return { ...envelope, open: (request) => watched(() => envelope.open(request)) }
+}
+
+/**
+ * Without a commitment a file of another version opens as well, and only the end of the body shows it. It is newer than
+ * the object then, because files are written first, and in a bucket with versions the right one is still there.
+ */
+function mayBeOfAnother(envelope: Envelope, file: Output, output: Output): boolean {
+  if (envelope.summary.keyCommitment || typeof output.VersionId !== 'string' || isMultipart(output)) return false
+  const [written, stored] = [file.LastModified, output.LastModified]
+  return written instanceof Date && stored instanceof Date && written > stored
+}
+
+/** S3 gives such objects an ETag of its own kind, and the time at which the upload was begun. */
+function isMultipart({ ETag }: Output): boolean {
+  return typeof ETag === 'string' && /-\d+"?$/.test(ETag)
 }
 
 /** Whether another version of the file may be the right one. */
@@ -164,7 +186,8 @@ async function fits({ client, input, object, signal }: Locating, output: Output,
 async function fromVersions(l: Locating, output: Output): Promise<Envelope | undefined> {
   const { client, input, object, signal } = l
   const time = output.LastModified instanceof Date ? output.LastModified : new Date()
-  const ids = await fileVersions({ client, input, object, key: `${object.key}${l.suffix}`, time, signal })
+  const key = `${object.key}${l.suffix}`
+  const ids = await fileVersions({ client, input, object, key, time, multipart: isMultipart(output), signal })
   if (ids === undefined) return undefined
   const rest = [...ids]
   let failure: unknown

@@ -17,12 +17,12 @@ export function notEncrypted({ bucket, key }: ObjectName, settings: Settings, in
   const files = settings.format.instructionFiles
   const file =
     files === undefined
-      ? ''
+      ? ': it is stored as plaintext'
       : read
-        ? `, and there is no instruction file ${key}${suffixOf(settings, input)}`
-        : ' (instruction files are not read here: instructionFile.read is false)'
+        ? `, and there is no instruction file ${key}${suffixOf(settings, input)}: it is stored as plaintext, or its instruction file is missing or has another suffix (instructionFile.suffix, or instructionFileSuffix in requestOptions)`
+        : ', and instruction files are not read here (instructionFile.read): it is stored as plaintext, or has such a file'
   return new NotEncryptedError(
-    `${bucket}/${key} has no encryption envelope in its metadata${file}: it is stored as plaintext. Plain objects are read with a client without encryption, or with the option passthrough.`,
+    `${bucket}/${key} has no encryption envelope in its metadata${file}. Plain objects are read with a client without encryption, or with the option passthrough.`,
   )
 }
 

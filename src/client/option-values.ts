@@ -109,7 +109,8 @@ const MAX_KEY_BYTES = 1024
 
 export function suffixOption(value: unknown, name: string): string {
   const length = typeof value === 'string' ? new TextEncoder().encode(value).length : 0
-  if (length > 0 && length < MAX_KEY_BYTES) return value as string
+  // (Half a surrogate pair cannot be sent.)
+  if (length > 0 && length < MAX_KEY_BYTES && !/\p{Surrogate}/u.test(value as string)) return value as string
   throw configError(`${name} must be a text that is not empty and shorter than a key may be`)
 }
 
@@ -121,6 +122,9 @@ export function instructionFileOption(value: unknown, format: Format): Settings[
     write: booleanOption(write, 'instructionFile.write'),
     overwrite: booleanOption(overwrite, 'instructionFile.overwrite'),
     suffix: suffix === undefined ? '.instruction' : suffixOption(suffix, 'instructionFile.suffix'),
+  }
+  if (checked.write && !checked.read) {
+    throw configError('instructionFile: with write: true and read: false the client could not read what it writes')
   }
   if (checked.write && format.instructionFiles === undefined) {
     throw configError(`instructionFile.write: the format '${format.name}' has no instruction files`)

@@ -55,7 +55,7 @@ export interface LegacyOptions {
 
 /** Envelopes in a file beside the object. */
 export interface InstructionFileOptions {
-  /** Whether an envelope that is not in the metadata is looked for in an instruction file. Costs a request for each plain object. Default: true. */
+  /** Whether an envelope that is not in the metadata is looked for in an instruction file. Costs a request for each plain object, and two for one above 64 KiB. Default: true. */
   readonly read?: boolean | undefined
   /** Whether envelopes are written into instruction files, just before the object. Default: false, into the object's metadata. */
   readonly write?: boolean | undefined

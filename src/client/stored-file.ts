@@ -23,6 +23,14 @@ export function carriedMembers(input: Input): Record<string, unknown> {
   return Object.fromEntries(CARRIED.filter((name) => input[name] !== undefined).map((name) => [name, input[name]]))
 }
 
+/** Of the name of an object, in bytes of UTF-8. */
+const MAX_KEY_BYTES = 1024
+
+/** Whether an object can have this name: a file's is longer than its object's. */
+export function isPossibleKey(key: string): boolean {
+  return new TextEncoder().encode(key).length <= MAX_KEY_BYTES
+}
+
 /** Status of a response that the SDK has made an error of. */
 export function statusOf(error: unknown): number | undefined {
   return (error as { $metadata?: { httpStatusCode?: number } } | null | undefined)?.$metadata?.httpStatusCode
@@ -49,6 +57,7 @@ export interface FileRequest {
 /** The stored bytes of a small file; `undefined` if there is none. Rejects with what the SDK makes of everything else. */
 export async function readStoredFile(request: FileRequest): Promise<StoredFile | undefined> {
   const { client, input, object, key, versionId, maxLength, signal } = request
+  if (!isPossibleKey(key)) return undefined
   const get = {
     ...carriedMembers(input),
     Bucket: object.bucket,

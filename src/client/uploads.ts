@@ -40,6 +40,8 @@ export interface ActiveUpload {
   readonly summary: EnvelopeSummary
   /** Where the envelope goes when the upload is completed; `undefined`: it is in the metadata. */
   readonly instructionFile: UploadFile | undefined
+  /** Takes the file back that a Complete without an answer has left. */
+  undoFile?: () => Promise<void>
   /** As announced at CreateMultipartUpload. */
   readonly checksumAlgorithm: string | undefined
   readonly fullObjectChecksum: boolean
@@ -95,6 +97,7 @@ export interface Uploads {
   /** Throws ERR_S3CSE_UPLOAD_STATE for an upload that this client knows nothing of. */
   active(bucket: string, key: string, uploadId: unknown): ActiveUpload
   knows(uploadId: string): boolean
+  find(bucket: string, key: string, uploadId: unknown): ActiveUpload | undefined
   completed(bucket: string, key: string, uploadId: unknown): CompletedUpload | undefined
   /** A part begins; the returned function ends it. Until then, and for `maxAge` after, the upload is kept. */
   use(upload: ActiveUpload): () => void
@@ -175,6 +178,7 @@ export function uploads(maxAge: number): Uploads {
       return entry.upload
     },
     knows: (uploadId) => entries.has(uploadId),
+    find: (bucket, key, uploadId) => find(bucket, key, uploadId)?.upload,
     completed(bucket, key, uploadId) {
       const found = done.get(uploadId as string)
       return found !== undefined && fits(found, bucket, key) ? found : undefined

@@ -1,11 +1,9 @@
-import type { ObjectFacts } from '../errors.js'
+import type { CommitmentPolicy, ObjectFacts } from '../errors.js'
 import type { Context, Keyring } from '../keyrings/keyring.js'
 import type { Opener } from '../message/opener.js'
 import type { PositionalSealer, Sealer } from '../message/sealer.js'
 
-/** AWS's names. REQUIRE_ENCRYPT_* writes a key-committing suite, FORBID_ENCRYPT_* one without; *_REQUIRE_DECRYPT reads only committing suites. */
-export type CommitmentPolicy =
-  'REQUIRE_ENCRYPT_REQUIRE_DECRYPT' | 'REQUIRE_ENCRYPT_ALLOW_DECRYPT' | 'FORBID_ENCRYPT_ALLOW_DECRYPT'
+export type { CommitmentPolicy } from '../errors.js'
 
 /** What is stored beside the body: metadata keys (without `x-amz-meta-`, lower case) to values. */
 export type ObjectMetadata = Readonly<Record<string, string>>
@@ -43,6 +41,8 @@ export interface InstructionFiles {
   wanted(metadata: ObjectMetadata, object: ObjectName): 'needed' | 'possible' | undefined
   /** Throws ERR_S3CSE_ENVELOPE_INVALID. Pure. */
   recognise(metadata: ObjectMetadata, file: InstructionFile, object: ObjectName): Envelope
+  /** Whether that is what it is, by the user metadata that it has or by its contents: something else may be stored there. */
+  isInstructionFile(file: InstructionFile, metadata: ObjectMetadata, object: ObjectName): boolean
   /** Divides a whole envelope, as `seal` made it. */
   split(metadata: ObjectMetadata): SplitEnvelope
 }

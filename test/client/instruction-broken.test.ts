@@ -55,8 +55,8 @@ for (const [size, bytes] of Object.entries(sizes)) {
 
     it('with a file that must not be read', async () => {
       for (const [key, expected] of [
-        [await written(bytes), { name: 'AccessDenied' }],
-        [await written(bytes, v2), code('ERR_S3CSE_NOT_ENCRYPTED', /s3:ListBucket/)],
+        [await written(bytes), code('ERR_S3CSE_INSTRUCTION_FILE', /S3 denies access.*s3:GetObject/)],
+        [await written(bytes, v2), code('ERR_S3CSE_INSTRUCTION_FILE', /s3:ListBucket/)],
       ] as const) {
         const client = narrow(v2)
         const denied = () => w.fail('GetObject', file(key), { status: 403, code: 'AccessDenied' })

@@ -64,7 +64,7 @@ describe('overwriting', bounded, () => {
         await w.s3.put(Bucket, file(key), { body: 'somebody else’s' })
       }
     })
-    await assert.rejects(put(w.client(overwrite), key, fresh), { name: 'PreconditionFailed' })
+    await assert.rejects(put(w.client(overwrite), key, fresh), code('ERR_S3CSE_INSTRUCTION_FILE', /another writer/))
     assert.equal(Buffer.from((await w.stored(file(key))).body).toString(), 'somebody else’s')
     assert.equal(w.sent('PutObject', key).length, 1)
   })

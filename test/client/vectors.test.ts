@@ -62,7 +62,7 @@ describe("other clients' objects through the client", () => {
       const client = w.client({ ...(instructionFile && { instructionFile }) })
       const { status, facts, plaintextLength } = await inspect(client, { Bucket, Key: vector.s3Key })
       assert.equal(status, 'encrypted')
-      assert.equal(facts?.contentAlgorithm, vector.contentAlgorithm)
+      assert.equal(facts.contentAlgorithm, vector.contentAlgorithm)
       assert.equal(facts.instructionFile, vector.instructionFile?.s3Key)
       assert.deepEqual(facts.needs.legacy, { wrapping: false, content: false, ...legacy })
       const cbc = vector.contentAlgorithm.includes('CBC')

@@ -137,7 +137,7 @@ function describe(values: Values): string {
   const own = [...values.keys()].filter((key) => key !== unencryptedLengthKey)
   if (isSplit(values)) {
     const found = own.length === 0 ? `only ${unencryptedLengthKey} is here` : `${own.join(', ')} are here`
-    return `${found}, and so the rest is in an instruction file.`
+    return `${found}, and so the rest is in an instruction file (instructionFile.read).`
   }
   const [nearest] = versions
     .map((version) => ({ version, ...shapeOf(version, 'alone') }))

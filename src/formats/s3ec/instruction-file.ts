@@ -31,6 +31,15 @@ export function parseInstructionFile({ suffix, bytes }: InstructionFile, object:
   return values
 }
 
+/** Whether there is anything of an envelope in it, and nothing else. */
+export function isParsable(file: InstructionFile, object: ObjectName): boolean {
+  try {
+    return parseInstructionFile(file, object).size > 0
+  } catch {
+    return false
+  }
+}
+
 /** Empty, which is no JSON, for what is not UTF-8. */
 function decodeUtf8(bytes: Uint8Array): string {
   try {

@@ -69,7 +69,7 @@ export function checkPolicy(found: Found, policy: ReadPolicy, object: ObjectName
   const refuse = (code: 'ERR_S3CSE_LEGACY_DISABLED' | 'ERR_S3CSE_POLICY', what: string): PolicyError =>
     new PolicyError(
       code,
-      `${nameOf(object)} (format ${version}) ${what} Reading it needs ${switches(needs)}: set them if objects of this kind may be read.`,
+      `${nameOf(object)} (format ${version}) ${what} Reading it needs ${missing(needs, policy)} as well: set that if objects of this kind may be read.`,
       factsOf(found),
     )
   if (needs.legacy.content && !policy.legacy.content) {
@@ -92,11 +92,13 @@ export function checkPolicy(found: Found, policy: ReadPolicy, object: ObjectName
   }
 }
 
-/** As options. */
-function switches({ commitmentPolicies: policies, legacy: { wrapping, content } }: ReadNeeds): string {
+/** What of the needs is not given, as options. */
+function missing({ commitmentPolicies: policies, legacy }: ReadNeeds, given: ReadPolicy): string {
+  const { wrapping, content } = legacy
   const parts = [wrapping ? 'wrapping: true' : '', content ? 'content: true' : ''].filter((part) => part !== '')
+  const lacks = (wrapping && !given.legacy.wrapping) || (content && !given.legacy.content)
   return [
-    ...(policies.length < commitmentPolicies.length ? [`commitmentPolicy: '${policies[0] ?? ''}'`] : []),
-    ...(parts.length > 0 ? [`legacy: { ${parts.join(', ')} }`] : []),
+    ...(policies.includes(given.commitmentPolicy) ? [] : [`commitmentPolicy: '${policies[0] ?? ''}'`]),
+    ...(lacks ? [`legacy: { ${parts.join(', ')} }`] : []),
   ].join(' and ')
 }

@@ -4,7 +4,7 @@ import type { CommitmentPolicy, Format, InstructionFiles } from '../format.js'
 import { callersContext } from './context.js'
 import { splitEnvelope, wantsFile } from './detect.js'
 import { dotNetSuffix, instructionFileMark, reservedKeys, versionOf } from './envelope-keys.js'
-import { maxInstructionFileLength, serialiseInstructionFile } from './instruction-file.js'
+import { isParsable, maxInstructionFileLength, serialiseInstructionFile } from './instruction-file.js'
 import { recogniseEnvelope, recogniseWithFile } from './open.js'
 import { commitmentPolicies } from './policy.js'
 import { legacyWrapOf, sealMessage } from './seal.js'
@@ -40,6 +40,8 @@ export function s3ec(options: S3ecOptions = {}): Format {
     legacySuffixes: Object.freeze([dotNetSuffix]),
     wanted: wantsFile,
     recognise: (metadata, file, object) => recogniseWithFile(metadata, file, object, writes),
+    isInstructionFile: (file, metadata, object) =>
+      Object.keys(metadata).some((key) => key.toLowerCase() === instructionFileMark) || isParsable(file, object),
     split(metadata) {
       const { object, file } = splitEnvelope(metadata, versionOf(metadata))
       return { object, file: { text: serialiseInstructionFile(file), metadata: { [instructionFileMark]: '' } } }
