@@ -137,7 +137,7 @@ function isRefusal(error: unknown): boolean {
 }
 
 /** Milliseconds that is waited for what is to be put in order after a failure. */
-const CLEANUP_TIME = 10_000
+const CLEANUP_TIME = 5_000
 
 /** The request may have been aborted: what is left to do is not, but the caller does not wait for ever. */
 function withoutSignal<W extends object>(w: W): W & { readonly signal: AbortSignal } {

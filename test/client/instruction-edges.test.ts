@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { DeleteObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 
 import { encryptionInfo, inspect, s3ec } from '../../src/index.js'
 import { code } from '../support/errors.js'
@@ -67,6 +67,51 @@ describe('what is in the way', () => {
       assert.deepEqual(await read(x.client(), 'once'), bytes)
     }
   })
+})
+
+it('V3: an object that came to be after it was looked for keeps its file', async () => {
+  for (const [x, options] of [
+    [w, write],
+    [u, write],
+    [u, overwrite],
+  ] as const) {
+    const key = `late-${options === overwrite}`
+    if (options === overwrite) await put(x.client(write), key, 'old')
+    x.fail('PutObject', key, { reset: { afterResponseBytes: 0 } })
+    x.fail('HeadObject', key, { status: 404, code: 'NotFound' })
+    await assert.rejects(put(x.once(options), key, bytes))
+    assert.equal(x.s3.faults.length, 0)
+    assert.deepEqual(await read(x.client(), key), bytes)
+  }
+})
+
+it('an abort does not wait for a server that does not answer', { timeout: 60_000 }, async () => {
+  const ending = new AbortController()
+  const release: (() => void)[] = []
+  const unhook = u.s3.onRequest(async ({ operation }) => {
+    if (operation === 'PutObject' && !ending.signal.aborted && u.sent('PutObject', 'stalled').length > 0) {
+      ending.abort()
+    }
+    if (operation === 'HeadObject') await new Promise<void>((resolve) => release.push(resolve))
+  })
+  const command = new PutObjectCommand({ Bucket, Key: 'stalled', Body: bytes })
+  await assert.rejects(u.once(write).send(command, { abortSignal: ending.signal }), { name: 'AbortError' })
+  unhook()
+  for (const one of release) one()
+})
+
+it('a plain object that is encrypted when it is asked for again is not given out as plain', async () => {
+  const large = pattern(200_000)
+  await put(u.plain, 'turns', large)
+  await put(u.client(), 'turned', 'x')
+  const { metadata } = await u.stored('turned')
+  const unhook = u.s3.onRequest(async (r) => {
+    if (r.operation !== 'GetObject' || r.headers['if-match'] === undefined) return
+    unhook()
+    // The same bytes, and so the same ETag.
+    await u.s3.tamper(Bucket, 'turns', () => ({ metadata }))
+  })
+  await assert.rejects(read(u.client({ passthrough: () => true }), 'turns'), code('ERR_S3CSE_DECRYPTION_FAILED'))
 })
 
 describe('options that fit no reader', () => {
