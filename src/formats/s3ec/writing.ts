@@ -2,6 +2,7 @@ import { configError } from '../../errors.js'
 import type { CommitmentPolicy } from '../format.js'
 import type { EnvelopeVersion } from './envelope-keys.js'
 import { cbcSuite, committingSuite, gcmSuite, type SuiteRow } from './suites.js'
+import { wrapByName } from './wraps.js'
 
 /** Formats of the first generation, for systems that can read nothing else. */
 export type LegacyWriting = 'V1-CBC' | 'V2-KMS-CBC' | 'V2-KMS-GCM'
@@ -15,10 +16,13 @@ export interface WritingKind {
   readonly legacy: boolean
 }
 
-const current = Object.freeze(['AES/GCM', 'kms+context', 'RSA-OAEP-SHA1'])
+function current(version: EnvelopeVersion, suite: SuiteRow): WritingKind {
+  const wraps = suite.wraps[version]?.filter((name) => wrapByName(name)?.status === 'supported') ?? []
+  return Object.freeze({ version, suite, wraps: Object.freeze(wraps), legacy: false })
+}
 
-const v3: WritingKind = Object.freeze({ version: 'V3', suite: committingSuite, wraps: current, legacy: false })
-const v2: WritingKind = Object.freeze({ version: 'V2', suite: gcmSuite, wraps: current, legacy: false })
+const v3 = current('V3', committingSuite)
+const v2 = current('V2', gcmSuite)
 
 const legacyKinds: Readonly<Record<LegacyWriting, WritingKind>> = Object.freeze({
   'V1-CBC': Object.freeze({ version: 'V1', suite: cbcSuite, wraps: ['AES', 'RSA'], legacy: true }),
