@@ -20,15 +20,25 @@ function onAbort(signal: AbortSignal | undefined, source: ByteSource): () => voi
 }
 
 /** The whole body in memory. Throws ERR_S3CSE_BODY_TOO_LARGE above `limit` bytes; `why` says what it is held for. */
-export async function collectBody(
+export function collectBody(
   source: ByteSource,
   limit: number,
   why: string,
   signal: AbortSignal | undefined,
 ): Promise<Uint8Array> {
+  return collectUntilAborted(source, limit, () => tooLarge(limit, why), signal)
+}
+
+/** Reads a source to its end into memory, at most `limit` bytes. Rejects with the abort of the request. */
+export async function collectUntilAborted(
+  source: ByteSource,
+  limit: number,
+  tooLong: () => CseError,
+  signal: AbortSignal | undefined,
+): Promise<Uint8Array> {
   const remove = onAbort(signal, source)
   try {
-    return await collect(source, limit, () => tooLarge(limit, why))
+    return await collect(source, limit, tooLong)
   } catch (error) {
     throwIfAborted(signal)
     throw error

@@ -8,12 +8,13 @@ import { digestMembers } from './checksums.js'
 import { callersParts, checkNamed, partsOf, withOwnPart, withStoredChecksums } from './complete-list.js'
 import { verifyFullObjectChecksum } from './full-object-checksum.js'
 import { setInfo, takeChecksums } from './info.js'
+import { splitOff } from './envelope-file.js'
 import { withInstructionFile } from './instruction-file.js'
 import type { FileWriting } from './instruction-file.js'
 import { asStored } from './internal.js'
 import type { Settings } from './options.js'
 import { objectName } from './request-options.js'
-import { untilAborted } from './sdk.js'
+import { sendOptions, untilAborted } from './sdk.js'
 import type { CommandContext, Input, Output, Result } from './sdk.js'
 import { partMembers, storedPart } from './upload-part.js'
 import type { ActiveUpload, CompletedUpload, OwnPart } from './uploads.js'
@@ -47,8 +48,7 @@ async function sendOwnPart(
     ...partMembers(input),
     ...(upload.checksumAlgorithm === undefined ? {} : { ChecksumAlgorithm: upload.checksumAlgorithm }),
   } as UploadPartCommandInput
-  const options = signal === undefined ? {} : { abortSignal: signal }
-  const output = await client.send(new UploadPartCommand(asStored(own)), options)
+  const output = await client.send(new UploadPartCommand(asStored(own)), sendOptions(signal))
   return { number, replaces, stored: storedPart(output as unknown as Output) }
 }
 
@@ -102,14 +102,13 @@ function fileWriting(c: CommandContext, settings: Settings, upload: ActiveUpload
   if (files === undefined)
     throw uploadState('The format of this client has no instruction files, and the upload needs one.')
   const { suffix, members } = instructionFile
-  const { object: onObject, file } = files.split(metadata)
   const input = { ...members, ...upload.partMembers, ...c.args.input }
   return {
     ...c,
     args: { input },
     settings,
     object: { bucket, key },
-    file: { suffix, ...file, onObject },
+    file: splitOff(files, metadata, suffix),
     uploadId: upload.uploadId,
     kept: (undo) => (upload.undoFile = undo),
   }

@@ -11,7 +11,7 @@ import { callerChecksums } from './checksums.js'
 import { unsupported } from './commands.js'
 import { mergedMetadata, refuseReserved } from './envelope-metadata.js'
 import { setInfo, takeChecksums } from './info.js'
-import { fileMembers, fileOf } from './envelope-file.js'
+import { fileMembers, fileOf, summaryWith } from './envelope-file.js'
 import { checkFileWritable } from './instruction-file.js'
 import { asStored } from './internal.js'
 import { unexpected } from './open-object.js'
@@ -122,7 +122,7 @@ export async function createMultipartUpload(c: CommandContext, settings: Setting
       uploadId,
       multipart: parts,
       metadata: sealed.metadata,
-      summary: file === undefined ? sealed.summary : { ...sealed.summary, instructionFile: `${key}${file.suffix}` },
+      summary: summaryWith(file, key, sealed.summary),
       instructionFile: file && { suffix: file.suffix, members: fileMembers(input) },
       request: { ...request, stateKey: undefined },
       checksumAlgorithm: input.ChecksumAlgorithm as string | undefined,

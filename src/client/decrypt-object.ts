@@ -24,7 +24,7 @@ import type { AskedRange } from './range-request.js'
 import { formatRange, resolveRange } from './range.js'
 import type { ByteRange } from './range.js'
 import type { RequestSettings } from './request-options.js'
-import { statusOf } from './stored-file.js'
+import { statusOf } from './sdk.js'
 import type { CommandContext, Input, Output } from './sdk.js'
 
 export interface GetContext extends CommandContext {

@@ -6,6 +6,7 @@ import { CseError } from '../errors.js'
 import type { ByteSource } from '../runtime/runtime.js'
 import { asStored } from './internal.js'
 import { unexpected } from './open-object.js'
+import { statusOf } from './sdk.js'
 import type { Output } from './sdk.js'
 
 /** Which version of an object a download reads. */
@@ -51,15 +52,6 @@ function objectChanged(where: string, cause?: unknown): CseError {
   )
   changed.add(error)
   return error
-}
-
-interface Metadata {
-  readonly httpStatusCode?: number
-}
-
-function statusOf(answer: unknown): number | undefined {
-  const metadata = (answer as { $metadata?: Metadata } | null | undefined)?.$metadata
-  return metadata?.httpStatusCode
 }
 
 const TRANSPORT_CODES: ReadonlySet<unknown> = new Set(['ECONNRESET', 'ECONNREFUSED', 'EPIPE', 'ETIMEDOUT', 'EAI_AGAIN'])

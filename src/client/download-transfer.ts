@@ -17,7 +17,7 @@ import { fitsPlan, resumable, type Begun } from './download-resume.js'
 import type { PartialFile } from '../runtime/runtime.js'
 import { handleTarget, partialTarget, type Destination, type Target } from './download-target.js'
 import { setInfo, showPlaintext } from './info.js'
-import { isFileMismatch, locateEnvelope, wantsInstructionFile } from './locate-envelope.js'
+import { fileWanted, isFileMismatch, locateEnvelope } from './locate-envelope.js'
 import { checkObjectSize, notEncrypted, openEnvelope, takesPlain } from './open-object.js'
 import type { Settings } from './options.js'
 import type { RequestSettings } from './request-options.js'
@@ -136,18 +136,15 @@ async function run(d: Download, requests: ObjectRequests, held: Held): Promise<D
 }
 
 async function envelopeOf(d: Download, held: Held, again: boolean): Promise<Envelope | undefined> {
-  const { client, settings, object, signal, request } = d
+  const { client, settings, object, signal } = d
   const { output, first, ...found } = held.found as FoundObject
   // The file's request must not wait for the socket that this one holds: it is asked for again.
-  if (first !== undefined && wantsInstructionFile(settings, output, object)) {
+  if (first !== undefined && fileWanted(settings, output, object) !== undefined) {
     first.source.cancel()
     held.found = { ...found, output }
   }
-  const { wrapping, content } = settings.legacy
   const input = d.input as unknown as Input
-  const legacySuffixes = wrapping && content
-  const suffix = request.instructionFileSuffix
-  return locateEnvelope({ client, settings, input, object, suffix, signal, again, legacySuffixes }, output)
+  return locateEnvelope({ client, settings, input, object, signal, again }, output)
 }
 
 async function openerFor(d: Download, found: FoundObject, envelope: Envelope | undefined): Promise<Opener> {

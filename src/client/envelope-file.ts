@@ -1,7 +1,8 @@
 import { configError, CseError } from '../errors.js'
-import type { ObjectMetadata } from '../formats/format.js'
+import type { EnvelopeSummary, InstructionFiles, ObjectMetadata } from '../formats/format.js'
 import type { Settings } from './options.js'
 import type { RequestSettings } from './request-options.js'
+import { pick } from './sdk.js'
 import type { Input } from './sdk.js'
 
 /** An envelope that is written beside its object. */
@@ -34,9 +35,7 @@ const ARCHIVES: readonly unknown[] = ['GLACIER', 'DEEP_ARCHIVE']
 
 /** No secrets are among them: an SSE-C key comes with each request. */
 export function fileMembers(input: Input): Record<string, unknown> {
-  const members = Object.fromEntries(
-    STORED_WITH.filter((name) => input[name] !== undefined).map((name) => [name, input[name]]),
-  )
+  const members = pick(input, STORED_WITH)
   if (ARCHIVES.includes(members.StorageClass)) delete members.StorageClass
   return members
 }
@@ -52,12 +51,26 @@ export function fileOf(
   if (files.legacySuffixes.includes(suffix)) {
     throw configError(`instructionFile.suffix: files of '${suffix}' have another form, and are only read`)
   }
-  const { object: onObject, file } = files.split(envelope)
+  const file = splitOff(files, envelope, suffix)
   if (file.text.length > files.maxLength) {
     throw new CseError(
       'ERR_S3CSE_ENVELOPE_TOO_LARGE',
       `The instruction file would have ${file.text.length} bytes; at most ${files.maxLength} are read. Shorten the encryption context or the materials description.`,
     )
   }
+  return file
+}
+
+export function splitOff(files: InstructionFiles, envelope: ObjectMetadata, suffix: string): EnvelopeFile {
+  const { object: onObject, file } = files.split(envelope)
   return { suffix, ...file, onObject }
+}
+
+/** What is told of an envelope that is in a file, if it is in one. */
+export function summaryWith(
+  file: { readonly suffix: string } | undefined,
+  key: string,
+  summary: EnvelopeSummary,
+): EnvelopeSummary {
+  return file === undefined ? summary : { ...summary, instructionFile: `${key}${file.suffix}` }
 }

@@ -3,11 +3,11 @@ import type { ListObjectVersionsCommandInput, ObjectVersion, S3Client } from '@a
 
 import type { ObjectName } from '../formats/format.js'
 import { asStored } from './internal.js'
-import { statusOf } from './stored-file.js'
+import { sendOptions, statusOf } from './sdk.js'
 import type { Input } from './sdk.js'
 
 /** How many versions of a file are tried. */
-export const MAX_TRIED_VERSIONS = 20
+const MAX_TRIED_VERSIONS = 20
 
 /** How many of them are kept for those after the object, if there are any. */
 const MAX_NEWER = 5
@@ -60,7 +60,7 @@ async function listVersions(request: VersionsRequest): Promise<readonly Version[
   const { client, input, object, key, time, signal } = request
   const { RequestPayer, ExpectedBucketOwner } = input as Partial<ListObjectVersionsCommandInput>
   const list = { Bucket: object.bucket, Prefix: key, RequestPayer, ExpectedBucketOwner }
-  const options = signal === undefined ? {} : { abortSignal: signal }
+  const options = sendOptions(signal)
   const versions: Version[] = []
   let older = 0
   let markers: { KeyMarker?: string | undefined; VersionIdMarker?: string | undefined } = {}

@@ -1,15 +1,16 @@
 import { runtime } from '#runtime'
-import { collect, sourceOfBytes } from '../bytes/body.js'
+import { sourceOfBytes } from '../bytes/body.js'
 import { resources } from '../bytes/resources.js'
 import type { Envelope, ObjectName } from '../formats/format.js'
 import type { ByteSource, MaybePromise } from '../runtime/runtime.js'
+import type { CseError } from '../errors.js'
+import { collectUntilAborted } from './collect-body.js'
 import { pinnedInput } from './decrypt-object.js'
 import type { GetContext } from './decrypt-object.js'
-import { fileMismatch, locateEnvelope, wantsInstructionFile } from './locate-envelope.js'
+import { fileMismatch, fileWanted, locateEnvelope } from './locate-envelope.js'
 import { recogniseObject } from './open-object.js'
 import { outputBody } from './output-body.js'
-import { suffixOf } from './request-options.js'
-import { statusOf } from './stored-file.js'
+import { statusOf } from './sdk.js'
 import type { Output, Result } from './sdk.js'
 
 /** Up to here, in bytes, a body is kept while its instruction file is read: what a socket buffers anyway. */
@@ -28,11 +29,7 @@ export interface FoundResponse {
 /** The envelope of an output, without its body. */
 export function envelopeOf(g: GetContext, output: Output, object: ObjectName): Promise<Envelope | undefined> {
   const { client, settings, args, signal, again } = g
-  const { input } = args
-  const { wrapping, content } = settings.legacy
-  const suffix = suffixOf(settings, input)
-  const legacySuffixes = wrapping && content
-  return locateEnvelope({ client, settings, input, object, suffix, signal, again, legacySuffixes }, output)
+  return locateEnvelope({ client, settings, input: args.input, object, signal, again }, output)
 }
 
 /**
@@ -48,7 +45,7 @@ export function foundResponse(
   takesPlain: (output: Output) => boolean,
 ): MaybePromise<FoundResponse> {
   const { result } = response
-  if (wantsInstructionFile(g.settings, result.output, object)) return withFile(g, response, object, takesPlain)
+  if (fileWanted(g.settings, result.output, object) !== undefined) return withFile(g, response, object, takesPlain)
   return { result, envelope: recogniseObject(g.settings, result.output, object), source: undefined, spent: false }
 }
 
@@ -81,14 +78,9 @@ async function keepSmall(
     source.cancel()
     return undefined
   }
-  const abort = (): void => source.cancel(signal?.reason as Error)
-  signal?.addEventListener('abort', abort, { once: true })
-  try {
-    // Also one byte too many is kept, to be seen where the length is checked.
-    return await collect(source, SMALL_BODY + 1, () => fileMismatch('The body is longer than its Content-Length'))
-  } finally {
-    signal?.removeEventListener('abort', abort)
-  }
+  // Also one byte too many is kept, to be seen where the length is checked.
+  const tooLong = (): CseError => fileMismatch('The body is longer than its Content-Length')
+  return collectUntilAborted(source, SMALL_BODY + 1, tooLong, signal)
 }
 
 /** The same range of the same version once more. */

@@ -6,6 +6,7 @@ import type { Envelope } from '../formats/format.js'
 import { multipart, uploadState } from '../message/multipart.js'
 import type { Multipart } from '../message/multipart.js'
 import type { PositionalSealer } from '../message/sealer.js'
+import { summaryWith } from './envelope-file.js'
 import { settingsOf } from './internal.js'
 import { onlyMembers } from './option-values.js'
 import type { Settings } from './options.js'
@@ -122,10 +123,7 @@ async function restore(text: UploadText, settings: Settings, request: RequestSet
       uploadId,
       multipart: parts,
       metadata,
-      summary:
-        instructionFile === undefined
-          ? envelope.summary
-          : { ...envelope.summary, instructionFile: `${key}${instructionFile.suffix}` },
+      summary: summaryWith(instructionFile, key, envelope.summary),
       instructionFile,
       request: { ...request, stateKey: undefined },
       checksumAlgorithm: header.checksumAlgorithm,

@@ -1,12 +1,13 @@
 import { HeadObjectCommand } from '@aws-sdk/client-s3'
 import type { HeadObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
 
-import type { CseError, ObjectFacts } from '../errors.js'
+import type { ObjectFacts } from '../errors.js'
 import { asStored, settingsOf } from './internal.js'
 import { locateEnvelope } from './locate-envelope.js'
-import { withoutContext } from './open-object.js'
+import { problemOf, withoutContext } from './open-object.js'
 import { refuseRanges } from './range-request.js'
-import { objectName, suffixOf } from './request-options.js'
+import { objectName } from './request-options.js'
+import { sendOptions } from './sdk.js'
 import type { Output } from './sdk.js'
 
 /** What `inspect` takes: HeadObject's input. It may carry `requestOptions` with an `instructionFileSuffix`. */
@@ -64,7 +65,7 @@ export async function inspect(
   const object = objectName(input)
   refuseRanges(input)
   const command = new HeadObjectCommand(asStored({ ...input }))
-  const output = (await client.send(command, signal === undefined ? {} : { abortSignal: signal })) as unknown as Output
+  const output = (await client.send(command, sendOptions(signal))) as unknown as Output
   const stored = output.ContentLength
   const found = {
     storedLength: typeof stored === 'number' ? stored : undefined,
@@ -73,9 +74,8 @@ export async function inspect(
   }
   const plain = { facts: undefined, problem: undefined, plaintextLength: found.storedLength }
   try {
-    const suffix = suffixOf(settings, input)
-    const locating = { client, settings, object, suffix, signal, again: false, legacySuffixes: true }
-    const envelope = await locateEnvelope({ ...locating, input: input }, output)
+    const locating = { client, settings, input, object, signal, again: false, everySuffix: true }
+    const envelope = await locateEnvelope(locating, output)
     if (envelope === undefined) return { ...found, ...plain, status: 'plain' }
     return {
       ...found,
@@ -85,8 +85,6 @@ export async function inspect(
       plaintextLength: found.storedLength === undefined ? undefined : envelope.plaintextLength(found.storedLength),
     }
   } catch (error) {
-    const { code, message } = error as Partial<CseError>
-    if (code?.startsWith('ERR_S3CSE_') !== true) throw error
-    return { ...found, status: 'unknown', facts: undefined, problem: message ?? code, plaintextLength: undefined }
+    return { ...found, status: 'unknown', facts: undefined, problem: problemOf(error), plaintextLength: undefined }
   }
 }

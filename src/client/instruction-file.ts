@@ -21,8 +21,9 @@ import { fileMembers } from './envelope-file.js'
 import type { EnvelopeFile } from './envelope-file.js'
 import { asStored } from './internal.js'
 import type { Settings } from './options.js'
-import { carriedMembers, isPossibleKey, readStoredFile, statusOf } from './stored-file.js'
+import { carriedMembers, isPossibleKey, readStoredFile } from './stored-file.js'
 import type { StoredFile } from './stored-file.js'
+import { sendOptions, statusOf } from './sdk.js'
 import type { Input, Output } from './sdk.js'
 
 export interface FileWriting {
@@ -203,10 +204,6 @@ function fileKey({ object, file }: FileWriting): string {
   return `${object.key}${file.suffix}`
 }
 
-function options({ signal }: FileWriting): { abortSignal?: AbortSignal } {
-  return signal === undefined ? {} : { abortSignal: signal }
-}
-
 function existing(w: FileWriting): Promise<StoredFile | undefined> {
   const { client, settings, object, signal } = w
   const maxLength = settings.format.instructionFiles?.maxLength ?? 0
@@ -224,7 +221,7 @@ async function put(w: FileWriting, more: Record<string, unknown>): Promise<Outpu
     Metadata: file.metadata,
     ...more,
   } as PutObjectCommandInput
-  return (await client.send(new PutObjectCommand(asStored(input)), options(w))) as unknown as Output
+  return (await client.send(new PutObjectCommand(asStored(input)), sendOptions(w.signal))) as unknown as Output
 }
 
 /** Exactly what was written, whatever has been put there since. */
@@ -233,7 +230,7 @@ async function remove(w: FileWriting, { ETag, VersionId }: Output): Promise<void
   const versioned = typeof VersionId === 'string' && VersionId !== 'null'
   const which = versioned ? { VersionId } : { IfMatch: ETag }
   const input = { Bucket: w.object.bucket, Key: fileKey(w), RequestPayer, ExpectedBucketOwner, ...which }
-  await w.client.send(new DeleteObjectCommand(asStored(input) as DeleteObjectCommandInput), options(w))
+  await w.client.send(new DeleteObjectCommand(asStored(input) as DeleteObjectCommandInput), sendOptions(w.signal))
 }
 
 /** Whether the bucket keeps what is replaced; if not, it must be allowed. */
@@ -243,7 +240,7 @@ async function overwritable(w: FileWriting): Promise<boolean> {
   const input = { Bucket: object.bucket, ExpectedBucketOwner } as GetBucketVersioningCommandInput
   let status: string
   try {
-    const output = await client.send(new GetBucketVersioningCommand(asStored(input)), options(w))
+    const output = await client.send(new GetBucketVersioningCommand(asStored(input)), sendOptions(w.signal))
     if (output.Status === 'Enabled') return true
     status = 'is not enabled'
   } catch (error) {
@@ -280,7 +277,7 @@ async function isStored(w: FileWriting, replaced: HeadObjectCommandOutput | unde
 async function isUploading(w: FileWriting, UploadId: string): Promise<boolean> {
   const input = { ...carriedMembers(w.args.input), Bucket: w.object.bucket, Key: w.object.key, UploadId, MaxParts: 1 }
   try {
-    await w.client.send(new ListPartsCommand(asStored(input as ListPartsCommandInput)), options(w))
+    await w.client.send(new ListPartsCommand(asStored(input as ListPartsCommandInput)), sendOptions(w.signal))
     return true
   } catch (error) {
     if (statusOf(error) === 404) return false
@@ -291,7 +288,7 @@ async function isUploading(w: FileWriting, UploadId: string): Promise<boolean> {
 async function head(w: FileWriting, key: string): Promise<HeadObjectCommandOutput | undefined> {
   const input = { ...carriedMembers(w.args.input), Bucket: w.object.bucket, Key: key } as HeadObjectCommandInput
   try {
-    return await w.client.send(new HeadObjectCommand(asStored(input)), options(w))
+    return await w.client.send(new HeadObjectCommand(asStored(input)), sendOptions(w.signal))
   } catch (error) {
     if (statusOf(error) === 404) return undefined
     throw error

@@ -12,20 +12,19 @@ import { fileVersions } from './file-versions.js'
 import { asStored } from './internal.js'
 import { recogniseObject } from './open-object.js'
 import type { Settings } from './options.js'
-import { throwIfAborted } from './sdk.js'
+import { suffixOf } from './request-options.js'
+import { sendOptions, statusOf, throwIfAborted } from './sdk.js'
 import type { Input, Output } from './sdk.js'
-import { carriedMembers, readStoredFile, statusOf } from './stored-file.js'
+import { carriedMembers, readStoredFile } from './stored-file.js'
 
 export interface Locating {
   readonly client: S3Client
   readonly settings: Settings
   readonly input: Input
   readonly object: ObjectName
-  /** Of the instruction file. */
-  readonly suffix: string
   readonly signal: AbortSignal | undefined
-  /** Whether files under the names of old clients are looked for as well. */
-  readonly legacySuffixes: boolean
+  /** Files under the names of old clients are looked for even where the client does not read what they are for. */
+  readonly everySuffix?: boolean
   /** The current file did not fit before: older versions of it are tried too, where the bucket has them. */
   readonly again: boolean
 }
@@ -37,11 +36,13 @@ export function isFileMismatch(error: unknown): boolean {
   return typeof error === 'object' && error !== null && mismatches.has(error)
 }
 
-/** Whether an output shows that an instruction file has to be looked for. Throws ERR_S3CSE_ENVELOPE_INVALID. */
-export function wantsInstructionFile(settings: Settings, output: Output, object: ObjectName): boolean {
-  const files = settings.format.instructionFiles
-  if (files === undefined || !settings.instructionFile.read) return false
-  return files.wanted(metadataOf(output), object) !== undefined
+/** Whether, and how much, an output shows that an instruction file has to be looked for. Throws ERR_S3CSE_ENVELOPE_INVALID. */
+export function fileWanted(
+  { format, instructionFile }: Settings,
+  output: Output,
+  object: ObjectName,
+): 'needed' | 'possible' | undefined {
+  return instructionFile.read ? format.instructionFiles?.wanted(metadataOf(output), object) : undefined
 }
 
 /** Object and file were not read as they belong together. */
@@ -58,16 +59,14 @@ export function fileMismatch(message: string): CseError {
  */
 export async function locateEnvelope(l: Locating, output: Output): Promise<Envelope | undefined> {
   const { settings, object } = l
-  const files = settings.format.instructionFiles
-  const wanted = files?.wanted(metadataOf(output), object)
-  if (files === undefined || wanted === undefined || !settings.instructionFile.read) {
-    return recogniseObject(settings, output, object)
-  }
+  const wanted = fileWanted(settings, output, object)
+  if (wanted === undefined) return recogniseObject(settings, output, object)
+  const suffix = suffixOf(settings, l.input)
   const older = l.input.VersionId !== undefined || (l.again && typeof output.VersionId === 'string')
   let found: Envelope | undefined
   try {
-    found = (older ? await fromVersions(l, output) : undefined) ?? (await fromFile(l, output, l.suffix))
-    for (const suffix of l.legacySuffixes ? files.legacySuffixes : []) found ??= await fromFile(l, output, suffix)
+    found = (older ? await fromVersions(l, output) : undefined) ?? (await fromFile(l, output, suffix))
+    for (const legacy of legacySuffixes(l)) found ??= await fromFile(l, output, legacy)
     // It may be hidden behind a delete marker.
     if (!older && wanted === 'needed' && typeof output.VersionId === 'string') found ??= await fromVersions(l, output)
   } catch (error) {
@@ -77,8 +76,13 @@ export async function locateEnvelope(l: Locating, output: Output): Promise<Envel
   if (found !== undefined || wanted === 'possible') return found
   throw new CseError(
     'ERR_S3CSE_ENVELOPE_INVALID',
-    `The rest of the envelope of ${object.bucket}/${object.key} is in the instruction file ${object.key}${l.suffix}, which does not exist. If it has another suffix, give that (instructionFile, or instructionFileSuffix in requestOptions).`,
+    `The rest of the envelope of ${object.bucket}/${object.key} is in the instruction file ${object.key}${suffix}, which does not exist. If it has another suffix, give that (instructionFile, or instructionFileSuffix in requestOptions).`,
   )
+}
+
+function legacySuffixes({ settings, everySuffix = false }: Locating): readonly string[] {
+  const { wrapping, content } = settings.legacy
+  return everySuffix || (wrapping && content) ? (settings.format.instructionFiles?.legacySuffixes ?? []) : []
 }
 
 function metadataOf(output: Output): ObjectMetadata {
@@ -86,8 +90,9 @@ function metadataOf(output: Output): ObjectMetadata {
 }
 
 /** Without the right to list a bucket, S3 says so of a file that is not there as well. */
-function denied({ object, suffix }: Locating, wanted: 'needed' | 'possible', cause: unknown): CseError {
+function denied({ settings, input, object }: Locating, wanted: 'needed' | 'possible', cause: unknown): CseError {
   const where = `${object.bucket}/${object.key}`
+  const suffix = suffixOf(settings, input)
   const what =
     wanted === 'needed'
       ? `The rest of the envelope of ${where} is in the instruction file ${object.key}${suffix}, which S3 denies access to. Allow s3:GetObject for it.`
@@ -161,8 +166,8 @@ async function fits({ client, input, object, signal }: Locating, output: Output,
       VersionId: output.VersionId,
       IfMatch: output.ETag,
     } as GetObjectCommandInput
-    const options = signal === undefined ? {} : { abortSignal: signal }
-    const { Body, ContentLength = 0 } = await client.send(new GetObjectCommand(asStored(get)), options)
+    const command = new GetObjectCommand(asStored(get))
+    const { Body, ContentLength = 0 } = await client.send(command, sendOptions(signal))
     source = runtime.source(Body)
     const reader = exactReader(source)
     const end = ContentLength - opener.trailerLength
@@ -186,7 +191,8 @@ async function fits({ client, input, object, signal }: Locating, output: Output,
 async function fromVersions(l: Locating, output: Output): Promise<Envelope | undefined> {
   const { client, input, object, signal } = l
   const time = output.LastModified instanceof Date ? output.LastModified : new Date()
-  const key = `${object.key}${l.suffix}`
+  const suffix = suffixOf(l.settings, input)
+  const key = `${object.key}${suffix}`
   const ids = await fileVersions({ client, input, object, key, time, multipart: isMultipart(output), signal })
   if (ids === undefined) return undefined
   const rest = [...ids]
@@ -194,7 +200,7 @@ async function fromVersions(l: Locating, output: Output): Promise<Envelope | und
   const next = async (): Promise<Envelope | undefined> => {
     for (let id = rest.shift(); id !== undefined; id = rest.shift()) {
       try {
-        const envelope = await fromFile(l, output, l.suffix, id)
+        const envelope = await fromFile(l, output, suffix, id)
         if (envelope !== undefined) return envelope
       } catch (error) {
         if (!mayBeAnother(error) && statusOf(error) !== 403) throw error

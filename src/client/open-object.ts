@@ -12,6 +12,13 @@ export function unexpected(message: string): CseError {
   return new CseError('ERR_S3CSE_RESPONSE_UNEXPECTED', message)
 }
 
+/** What an error of this library says of an object. Throws every other one. By its code: a format of another copy of this package has other classes. */
+export function problemOf(error: unknown): string {
+  const { code, message } = error as Partial<CseError>
+  if (code?.startsWith('ERR_S3CSE_') !== true) throw error
+  return message ?? code
+}
+
 export function notEncrypted({ bucket, key }: ObjectName, settings: Settings, input: Input): NotEncryptedError {
   const { read } = settings.instructionFile
   const files = settings.format.instructionFiles

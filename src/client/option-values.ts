@@ -1,4 +1,5 @@
 import { isPlainObject } from '../bytes/plain-object.js'
+import { isWellFormed } from '../bytes/well-formed.js'
 import { configError } from '../errors.js'
 import type { Format } from '../formats/format.js'
 import type { Context, Keyring } from '../keyrings/keyring.js'
@@ -105,12 +106,12 @@ export function legacyOption(value: unknown): Settings['legacy'] {
 }
 
 /** Of the names of objects, in bytes of UTF-8. */
-const MAX_KEY_BYTES = 1024
+export const MAX_KEY_BYTES = 1024
 
 export function suffixOption(value: unknown, name: string): string {
   const length = typeof value === 'string' ? new TextEncoder().encode(value).length : 0
   // (Half a surrogate pair cannot be sent.)
-  if (length > 0 && length < MAX_KEY_BYTES && !/\p{Surrogate}/u.test(value as string)) return value as string
+  if (length > 0 && length < MAX_KEY_BYTES && isWellFormed(value as string)) return value as string
   throw configError(`${name} must be a text that is not empty and shorter than a key may be`)
 }
 

@@ -10,7 +10,7 @@ import { collectBody, tooLarge } from './collect-body.js'
 import { unsupported } from './commands.js'
 import { mergedMetadata, refuseReserved } from './envelope-metadata.js'
 import { setInfo, takeChecksums } from './info.js'
-import { fileOf } from './envelope-file.js'
+import { fileOf, summaryWith } from './envelope-file.js'
 import { withInstructionFile } from './instruction-file.js'
 import type { Settings } from './options.js'
 import { objectName, requestSettings } from './request-options.js'
@@ -180,7 +180,7 @@ export async function putObject(c: CommandContext, settings: Settings): Promise<
       const result = await (file === undefined ? send() : withInstructionFile({ ...c, settings, object, file }, send))
       setInfo(result.output, {
         status: 'encrypted',
-        envelope: file === undefined ? sealed.summary : { ...sealed.summary, instructionFile: `${key}${file.suffix}` },
+        envelope: summaryWith(file, key, sealed.summary),
         metadata: sealed.metadata,
         storedLength: sealedLength,
         checksums: takeChecksums(result.output),

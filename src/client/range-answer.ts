@@ -1,6 +1,7 @@
 import { unexpected } from './open-object.js'
 import { formatRange, resolveRange } from './range.js'
 import type { ByteRange, RangeSpec } from './range.js'
+import { statusOf } from './sdk.js'
 import type { Output } from './sdk.js'
 
 /** A part of the stored object, as a response gives it. */
@@ -33,8 +34,4 @@ export function answeredRange(output: Output, sent: RangeSpec, where: string): A
     throw unexpected(`The response ${asked} has a Content-Length that is not its Content-Range's`)
   }
   return { part, total }
-}
-
-function statusOf({ $metadata }: Output): unknown {
-  return ($metadata as { httpStatusCode?: unknown } | undefined)?.httpStatusCode
 }

@@ -55,6 +55,22 @@ export function signalOf(context: HandlerExecutionContext): AbortSignal | undefi
   return typeof signal?.addEventListener === 'function' ? (signal as AbortSignal) : undefined
 }
 
+/** HTTP status of a response, or of an error that the SDK has made of one. */
+export function statusOf(answer: unknown): number | undefined {
+  const { $metadata } = (answer ?? {}) as { $metadata?: { httpStatusCode?: number } }
+  return $metadata?.httpStatusCode
+}
+
+/** The second argument of `send`. */
+export function sendOptions(signal: AbortSignal | undefined): { abortSignal?: AbortSignal } {
+  return signal === undefined ? {} : { abortSignal: signal }
+}
+
+/** Those of an input's members that are named and there. */
+export function pick(input: Input, names: readonly string[]): Record<string, unknown> {
+  return Object.fromEntries(names.filter((name) => input[name] !== undefined).map((name) => [name, input[name]]))
+}
+
 /** The error that the SDK makes for an aborted request. */
 export function abortError(signal: AbortSignal): Error {
   const { reason } = signal as { reason: unknown }

@@ -1,13 +1,14 @@
 import { GetObjectCommand } from '@aws-sdk/client-s3'
 import type { GetObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
 
-import { collect } from '../bytes/body.js'
 import { CseError } from '../errors.js'
 import type { ObjectName } from '../formats/format.js'
 import { runtime } from '#runtime'
+import { collectUntilAborted } from './collect-body.js'
 import { asStored } from './internal.js'
 import { unexpected } from './open-object.js'
-import { throwIfAborted } from './sdk.js'
+import { MAX_KEY_BYTES } from './option-values.js'
+import { pick, sendOptions, statusOf } from './sdk.js'
 import type { Input, Output } from './sdk.js'
 
 /** What a request for the file needs of a request for the object. All else is about the object alone. */
@@ -20,20 +21,12 @@ const CARRIED = [
 ] as const
 
 export function carriedMembers(input: Input): Record<string, unknown> {
-  return Object.fromEntries(CARRIED.filter((name) => input[name] !== undefined).map((name) => [name, input[name]]))
+  return pick(input, CARRIED)
 }
-
-/** Of the name of an object, in bytes of UTF-8. */
-const MAX_KEY_BYTES = 1024
 
 /** Whether an object can have this name: a file's is longer than its object's. */
 export function isPossibleKey(key: string): boolean {
   return new TextEncoder().encode(key).length <= MAX_KEY_BYTES
-}
-
-/** Status of a response that the SDK has made an error of. */
-export function statusOf(error: unknown): number | undefined {
-  return (error as { $metadata?: { httpStatusCode?: number } } | null | undefined)?.$metadata?.httpStatusCode
 }
 
 export interface StoredFile {
@@ -66,16 +59,13 @@ export async function readStoredFile(request: FileRequest): Promise<StoredFile |
   } as GetObjectCommandInput
   let output: Output
   try {
-    const options = signal === undefined ? {} : { abortSignal: signal }
-    output = (await client.send(new GetObjectCommand(asStored(get)), options)) as unknown as Output
+    output = (await client.send(new GetObjectCommand(asStored(get)), sendOptions(signal))) as unknown as Output
   } catch (error) {
     if (statusOf(error) === 404) return undefined
     throw error
   }
   if (runtime.streamKind(output.Body) === undefined) throw unexpected(`The response for ${key} has no readable body`)
   const source = runtime.source(output.Body)
-  const cancel = (): void => source.cancel(signal?.reason as Error)
-  signal?.addEventListener('abort', cancel, { once: true })
   try {
     const { ContentLength, ContentRange } = output
     if (ContentRange !== undefined) throw unexpected(`The response for ${key} is a range, but none was asked for`)
@@ -85,15 +75,11 @@ export async function readStoredFile(request: FileRequest): Promise<StoredFile |
         `The instruction file ${object.bucket}/${key} has more than the ${maxLength} bytes that are read.`,
       )
     if (typeof ContentLength === 'number' && ContentLength > maxLength) throw tooLong()
-    const bytes = await collect(source, maxLength, tooLong)
-    throwIfAborted(signal)
+    const bytes = await collectUntilAborted(source, maxLength, tooLong, signal)
     if (ContentLength !== bytes.length) throw unexpected(`The response for ${key} has another length than it says`)
     return { bytes, output }
   } catch (error) {
     source.cancel(error as Error)
-    throwIfAborted(signal)
     throw error
-  } finally {
-    signal?.removeEventListener('abort', cancel)
   }
 }

@@ -12,7 +12,7 @@ import type { Settings } from './options.js'
 import { partPlaintext } from './part-plaintext.js'
 import type { PartPlaintext } from './part-plaintext.js'
 import { hasSaveUpload, objectName, partSizeOf } from './request-options.js'
-import { abortError, throwIfAborted, untilAborted } from './sdk.js'
+import { abortError, pick, throwIfAborted, untilAborted } from './sdk.js'
 import type { CommandContext, Input, Result } from './sdk.js'
 import { rememberPayloadHash } from './payload-hash.js'
 import { rememberReceipt } from './upload-receipt.js'
@@ -30,7 +30,7 @@ const PART_MEMBERS = [
 ] as const
 
 export function partMembers(input: Input): Record<string, unknown> {
-  return Object.fromEntries(PART_MEMBERS.filter((name) => input[name] !== undefined).map((name) => [name, input[name]]))
+  return pick(input, PART_MEMBERS)
 }
 
 /** ETag and checksums of an output of UploadPart, by the names that CompleteMultipartUpload has for them. */

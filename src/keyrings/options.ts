@@ -1,4 +1,5 @@
 import { isPlainObject } from '../bytes/plain-object.js'
+import { isWellFormed } from '../bytes/well-formed.js'
 import { configError, CseError } from '../errors.js'
 import type { MaybePromise } from '../runtime/runtime.js'
 import type { Context } from './keyring.js'
@@ -36,7 +37,7 @@ export function takeStringMap(owner: string, value: unknown): Context {
   for (const [name, text] of Object.entries(value)) {
     if (typeof text !== 'string') throw configError(`${owner}: the value of ${JSON.stringify(name)} must be a string`)
     // Half a surrogate pair has no UTF-8 form: writers and key services would each replace it in their own way.
-    if (/\p{Surrogate}/u.test(name + '\n' + text)) {
+    if (!isWellFormed(name) || !isWellFormed(text)) {
       throw configError(`${owner}: ${JSON.stringify(name)} or its value is not well-formed Unicode`)
     }
     copy[name] = text

@@ -75,7 +75,7 @@ describe('tables', () => {
 
 describe('policy', () => {
   const policies = [strict, writesV3, writesV2] as const
-  const rest = { contextKeys: [], instructionFile: undefined }
+  const rest = { context: {}, instructionFile: undefined }
   const legacies = [
     { wrapping: false, content: false },
     { wrapping: true, content: false },

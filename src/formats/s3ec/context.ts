@@ -1,9 +1,10 @@
 import { isPlainObject } from '../../bytes/plain-object.js'
+import { isWellFormed } from '../../bytes/well-formed.js'
 import { configError, CseError } from '../../errors.js'
 import type { Context } from '../../keyrings/keyring.js'
 import type { ObjectName } from '../format.js'
 import type { StoredEnvelope } from './decode.js'
-import { contextOf, isWellFormed } from './json-map.js'
+import { contextOf } from './json-map.js'
 import { invalidEnvelope, nameOf, shown } from './messages.js'
 import { bindsContext, bindsSuiteInContext } from './wraps.js'
 

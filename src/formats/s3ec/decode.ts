@@ -24,12 +24,11 @@ export interface StoredEnvelope {
   /** V3 only. */
   readonly commitment?: Uint8Array
   readonly context: Context
-  readonly contextKeys: readonly string[]
   /** The key of the instruction file that it came from. */
   readonly instructionFile: string | undefined
 }
 
-type Decoded = Omit<StoredEnvelope, 'contextKeys' | 'instructionFile'>
+type Decoded = Omit<StoredEnvelope, 'instructionFile'>
 
 /** Throws ERR_S3CSE_ENVELOPE_INVALID for everything that is not exactly as the format has it. */
 export function decodeEnvelope(
@@ -40,12 +39,12 @@ export function decodeEnvelope(
   const reader = new Values(detected, object)
   const { version } = detected
   const decoded = version === 'V3' ? decodeV3(reader) : version === 'V2' ? decodeV2(reader) : decodeV1(reader)
-  const { suite, wrap, contentAlgorithm, context } = decoded
+  const { suite, wrap, contentAlgorithm } = decoded
   // A pair that no writer makes is one that somebody has relabelled.
   if (suite.wraps[version]?.includes(wrap.name) !== true) {
     throw reader.invalid(`no writer of format ${version} uses ${contentAlgorithm} with the wrap ${wrap.name}.`)
   }
-  return { ...decoded, contextKeys: Object.keys(context), instructionFile }
+  return { ...decoded, instructionFile }
 }
 
 function decodeV1(values: Values): Decoded {

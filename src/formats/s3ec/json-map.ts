@@ -1,15 +1,9 @@
+import { isWellFormed } from '../../bytes/well-formed.js'
 import { configError } from '../../errors.js'
 import type { Context } from '../../keyrings/keyring.js'
 
 /** In characters, after header decoding. */
 const maxTextLength = 16 * 1024
-
-// A pair of surrogates is one code point under the `u` flag; what matches is a lone one.
-const loneSurrogate = /\p{Surrogate}/u
-
-export function isWellFormed(text: string): boolean {
-  return !loneSurrogate.test(text)
-}
 
 /** An immutable map without a prototype, so that no key (`__proto__`, `constructor`) means anything but itself. */
 export function contextOf(entries: Iterable<readonly [string, string]>): Context {

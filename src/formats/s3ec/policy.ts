@@ -1,4 +1,5 @@
 import { type ObjectFacts, PolicyError, type ReadNeeds } from '../../errors.js'
+import type { Context } from '../../keyrings/keyring.js'
 import type { CommitmentPolicy, ObjectName } from '../format.js'
 import type { EnvelopeVersion } from './envelope-keys.js'
 import { nameOf } from './messages.js'
@@ -29,13 +30,13 @@ export interface Found {
   /** The content algorithm as stored. */
   readonly contentAlgorithm: string
   readonly wrap: WrapRow
-  /** The names in the stored map. */
-  readonly contextKeys: readonly string[]
+  /** The stored map. */
+  readonly context: Context
   readonly instructionFile: string | undefined
 }
 
 /** The same for everybody, without the values of the map. */
-export function factsOf({ version, suite, contentAlgorithm, wrap, contextKeys, instructionFile }: Found): ObjectFacts {
+export function factsOf({ version, suite, contentAlgorithm, wrap, context, instructionFile }: Found): ObjectFacts {
   return Object.freeze({
     format: formatName,
     version,
@@ -44,7 +45,7 @@ export function factsOf({ version, suite, contentAlgorithm, wrap, contextKeys, i
     wrapAlgorithm: wrap.name,
     keyCommitment: suite.committing,
     contextKind: wrap.map,
-    contextKeys,
+    contextKeys: Object.keys(context),
     instructionFile,
     needs: readNeeds(suite, wrap),
   })

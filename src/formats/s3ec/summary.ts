@@ -1,12 +1,11 @@
-import type { Context, Suite } from '../../keyrings/keyring.js'
+import type { Suite } from '../../keyrings/keyring.js'
 import type { EnvelopeSummary } from '../format.js'
 import { factsOf, type Found } from './policy.js'
 import { dataKeyLength, formatName, type SuiteRow } from './suites.js'
 
 /** What may be told of an envelope without any key. */
-export function summaryOf(found: Omit<Found, 'contextKeys'> & { readonly context: Context }): EnvelopeSummary {
-  const { context } = found
-  return Object.freeze({ ...factsOf({ ...found, contextKeys: Object.keys(context) }), context })
+export function summaryOf(found: Found): EnvelopeSummary {
+  return Object.freeze({ ...factsOf(found), context: found.context })
 }
 
 /** A suite as keyrings see it: wraps are bound to the content algorithm as stored. */
