@@ -3,8 +3,8 @@ import type { PositionalSealer, Sealer } from '../message/sealer.js'
 import { checkedIv, checkPlace } from './cbc-blocks.js'
 import type { CbcMessage } from './cbc-blocks.js'
 import { cbcChain } from './cbc-chain.js'
-import { messageClosed } from './gcm-blocks.js'
 import { messageKey } from './message-key.js'
+import { messageUse } from './message-use.js'
 import { BLOCK_LENGTH, paddedBlock } from './pkcs7.js'
 
 export type { CbcMessage } from './cbc-blocks.js'
@@ -31,18 +31,10 @@ export function cbcSealer(options: CbcSealerOptions): Sealer {
   const iv = checkedIv(options.iv)
   const key = options.key === undefined ? undefined : Uint8Array.from(options.key)
   const chain = cbcChain({ aes, iv: Uint8Array.from(iv) })
-  let used: 'pieces' | 'whole' | undefined
-  let closed = false
+  const use = messageUse()
   /** Where the last piece in order has ended. */
   let streamed = 0
 
-  const use = (as: 'pieces' | 'whole'): void => {
-    if (closed) throw messageClosed()
-    if (used !== undefined && (as === 'whole' || used === 'whole')) {
-      throw configError('A message is sealed once: whole, or in pieces.')
-    }
-    used = as
-  }
   const sealer: Sealer = {
     header: new Uint8Array(0),
     trailerLength: BLOCK_LENGTH,
@@ -57,7 +49,7 @@ export function cbcSealer(options: CbcSealerOptions): Sealer {
       return offset
     },
     async seal(offset, plaintext, last) {
-      use('pieces')
+      use.begin('pieces')
       const next = chain.end()
       if (offset !== next) throw configError(`Pieces come in order here: ${next} is next, not ${offset}.`)
       const { sealed, state } = await chain.seal(offset, plaintext, last)
@@ -68,11 +60,11 @@ export function cbcSealer(options: CbcSealerOptions): Sealer {
       return sealed
     },
     async trailer(plaintextLength) {
-      use('pieces')
+      use.begin('pieces')
       return chain.trailer(plaintextLength)
     },
     async sealWhole(plaintext) {
-      use('whole')
+      use.begin('whole')
       checkPlace(0, plaintext.length)
       const rest = plaintext.length % BLOCK_LENGTH
       const padded = new Uint8Array(sealer.sealedLength(plaintext.length))
@@ -85,7 +77,7 @@ export function cbcSealer(options: CbcSealerOptions): Sealer {
       }
     },
     destroy() {
-      closed = true
+      use.close()
       chain.destroy()
       aes.destroy()
       key?.fill(0)
@@ -93,21 +85,21 @@ export function cbcSealer(options: CbcSealerOptions): Sealer {
   }
   if (key === undefined) return sealer
   const checked = (): Uint8Array => {
-    if (closed) throw messageClosed()
+    use.check()
     return key
   }
   const positionalSealer: PositionalSealer = {
     ...sealer,
     async sealPiece(offset, plaintext, last) {
-      use('pieces')
+      use.begin('pieces')
       return chain.seal(offset, plaintext, last)
     },
     async sealAgain(offset, plaintext, last) {
-      use('pieces')
+      use.begin('pieces')
       return chain.sealAgain(offset, plaintext, last)
     },
     async join(offset, length, state) {
-      use('pieces')
+      use.begin('pieces')
       chain.join(offset, length, state)
     },
     ...messageKey(checked),

@@ -6,6 +6,7 @@ import type { GcmOpenStream, GcmStream, MaybePromise } from '../runtime/runtime.
 import { checkExtent, checkIv, GCM_MAX_LENGTH, GCM_TAG_LENGTH, messageClosed } from './gcm-blocks.js'
 import type { GcmWay } from './gcm-pieces.js'
 import { messageKey } from './message-key.js'
+import { messageUse } from './message-use.js'
 import { positionalGcmWay } from './gcm-self-test.js'
 import { positionalGcm, type GcmMessage, type PositionalGcmOptions } from './positional-gcm.js'
 
@@ -42,16 +43,8 @@ export async function gcmSealer(
   const message = { aes, iv, aad }
   const way = ordered && begin !== undefined ? undefined : await findWay()
   const pieces = way === undefined ? inOrder(begin) : anyOrder({ ...message, way })
-  let used: 'pieces' | 'whole' | undefined
-  let closed = false
+  const use = messageUse()
 
-  const use = (as: 'pieces' | 'whole'): void => {
-    if (closed) throw messageClosed()
-    if (used !== undefined && (as === 'whole' || used === 'whole')) {
-      throw configError('A message is sealed once: whole, or in pieces.')
-    }
-    used = as
-  }
   const sealer: Sealer = {
     header: new Uint8Array(0),
     trailerLength: GCM_TAG_LENGTH,
@@ -66,20 +59,20 @@ export async function gcmSealer(
       return offset
     },
     seal(offset, plaintext) {
-      use('pieces')
+      use.begin('pieces')
       return pieces.seal(offset, plaintext)
     },
     trailer(plaintextLength) {
-      use('pieces')
+      use.begin('pieces')
       return pieces.trailer(plaintextLength)
     },
     sealWhole(plaintext) {
-      use('whole')
+      use.begin('whole')
       checkExtent(0, plaintext.length)
       return aes.gcmEncrypt(iv, aad, plaintext)
     },
     destroy() {
-      closed = true
+      use.close()
       pieces.destroy()
       aes.destroy()
       key?.fill(0)
@@ -89,30 +82,30 @@ export async function gcmSealer(
   if (parts === undefined || key === undefined) return sealer
   const { sealPieces } = parts
   const checked = (): Uint8Array => {
-    if (closed) throw messageClosed()
+    use.check()
     return key
   }
   const positionalSealer: PositionalSealer = {
     ...sealer,
     ordered: false,
     async sealPiece(offset, plaintext, last, into) {
-      use('pieces')
+      use.begin('pieces')
       return parts.sealPiece(offset, plaintext, last, into)
     },
     ...(sealPieces === undefined
       ? {}
       : {
           async sealPieces(offset, lengths, plaintext, into, hash) {
-            use('pieces')
+            use.begin('pieces')
             return sealPieces(offset, lengths, plaintext, into, hash)
           },
         }),
     async sealAgain(offset, plaintext, last, into) {
-      use('pieces')
+      use.begin('pieces')
       return parts.sealAgain(offset, plaintext, last, into)
     },
     async join(offset, length, state) {
-      use('pieces')
+      use.begin('pieces')
       return parts.join(offset, length, state)
     },
     ...messageKey(checked),
