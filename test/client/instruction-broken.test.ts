@@ -7,9 +7,9 @@ import { HeadObjectCommand } from '@aws-sdk/client-s3'
 import { encryptionInfo } from '../../src/index.js'
 import type { S3Fault } from '../../src/testing/index.js'
 import { code } from '../support/errors.js'
-import { Bucket, get, pattern, put, read } from '../support/world.js'
+import { Bucket, get, pattern, read } from '../support/world.js'
 import { folder, PART } from './download-support.js'
-import { file, instructionWorld, v2, write } from './instruction-support.js'
+import { file, instructionWorld, names, narrowClient, v2, written as stored } from './instruction-support.js'
 
 const w = await instructionWorld(undefined)
 const to = folder(w)
@@ -18,19 +18,11 @@ const small = pattern(5000)
 const large = pattern(3 * PART + 100)
 const sizes = { small, large }
 
-let keys = 0
-const name = () => `object-${++keys}`
+const name = names()
 
-async function written(bytes: Uint8Array, options = {}): Promise<string> {
-  const key = name()
-  await put(w.client({ ...write, ...options }), key, bytes)
-  w.s3.requests.length = 0
-  return key
-}
+const written = (bytes: Uint8Array, options = {}) => stored(w, name(), bytes, options)
 
-/** A client with one socket: what is not given back is missing at once. */
-const narrow = (options = {}, maxAttempts = 1) =>
-  w.client(options, { maxAttempts, requestHandler: { httpAgent: { maxSockets: 1 } } })
+const narrow = (options = {}, maxAttempts = 1) => narrowClient(w, options, maxAttempts)
 
 for (const [size, bytes] of Object.entries(sizes)) {
   describe(`${size} objects`, bounded, () => {

@@ -9,23 +9,16 @@ import { Upload } from '@aws-sdk/lib-storage'
 import { encryptionInfo, exportUpload, importUpload, requestOptions } from '../../src/index.js'
 import { code } from '../support/errors.js'
 import { Bucket, get, pattern, put, read } from '../support/world.js'
-import { file, instructionWorld, judge, overwrite, write } from './instruction-support.js'
-import { begin, existing, MIB, PART, plaintext, type Begun } from './multipart-support.js'
+import { file, instructionWorld, judge, names, overwrite, parts as uploaded, write } from './instruction-support.js'
+import { begin, existing, MIB, PART, plaintext } from './multipart-support.js'
 
 const w = await instructionWorld(undefined)
 const bounded = { timeout: 60_000 }
 const bytes = plaintext(PART + MIB)
 
-let keys = 0
-const name = () => `object-${++keys}`
+const name = names()
 
-/** An upload of which only Complete is missing. */
-async function parts(client: S3Client, key: string, more: object = {}): Promise<Begun> {
-  const upload = await begin(client, key, more)
-  await upload.part(1, bytes.subarray(0, PART))
-  await upload.part(2, bytes.subarray(PART))
-  return upload
-}
+const parts = (client: S3Client, key: string, more = {}) => uploaded(client, key, bytes, more)
 
 describe('overwriting in a bucket without versions', bounded, () => {
   it('is refused when the upload is created, before anything is sent', async () => {

@@ -8,33 +8,28 @@ import { Upload } from '@aws-sdk/lib-storage'
 import { encryptionInfo } from '../../src/index.js'
 import { Bucket, put, read } from '../support/world.js'
 import {
+  LOST,
   file,
   instructionWorld,
   judge,
+  names,
   overwrite,
+  parts as uploaded,
   snapshot,
   versions,
   wrappings,
   write,
 } from './instruction-support.js'
-import { begin, existing, MIB, PART, plaintext, type Begun } from './multipart-support.js'
+import { begin, existing, MIB, PART, plaintext } from './multipart-support.js'
 
 const w = await instructionWorld(undefined)
 const { all, kms } = await wrappings()
 const bounded = { timeout: 60_000 }
 const bytes = plaintext(PART + MIB)
-const LOST = { reset: { afterResponseBytes: 0 } } as const
 
-let keys = 0
-const name = () => `object-${++keys}`
+const name = names()
 
-/** An upload of which only Complete is missing. */
-async function parts(client: S3Client, key: string, more: object = {}): Promise<Begun> {
-  const upload = await begin(client, key, more)
-  await upload.part(1, bytes.subarray(0, PART))
-  await upload.part(2, bytes.subarray(PART))
-  return upload
-}
+const parts = (client: S3Client, key: string, more = {}) => uploaded(client, key, bytes, more)
 
 describe('Upload and its commands', bounded, () => {
   for (const [version, policy] of Object.entries(versions)) {

@@ -3,41 +3,33 @@ import assert from 'node:assert/strict'
 import { createCipheriv, randomBytes } from 'node:crypto'
 import { describe, it } from 'node:test'
 
-import { DeleteObjectCommand, ListObjectVersionsCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 
 import { aesKeyring, requestOptions } from '../../src/index.js'
 import { code } from '../support/errors.js'
 import { envelopeOf } from '../support/independent-reader.js'
 import { dataKeys } from '../support/independent-unwrap.js'
 import { Bucket, get, pattern, put, read } from '../support/world.js'
-import { file, instructionWorld, v2, versions, wrappings, write } from './instruction-support.js'
+import {
+  crash,
+  file,
+  instructionWorld,
+  names,
+  readVersion,
+  v2,
+  versionIds,
+  versions,
+  wrappings,
+  write,
+} from './instruction-support.js'
 
 const w = await instructionWorld('Enabled')
 const { all } = await wrappings()
 const bounded = { timeout: 60_000 }
 const refused = code('ERR_S3CSE_DECRYPTION_FAILED')
 
-let keys = 0
-const name = () => `object-${++keys}`
+const name = names()
 const body = (i: number) => pattern(1000 + i).subarray(i)
-
-async function readVersion(client: S3Client, key: string, VersionId: string | undefined): Promise<Buffer> {
-  const { Body } = await get(client, key, { VersionId })
-  return Buffer.from(await Body!.transformToByteArray())
-}
-
-/** From the newest to the oldest. */
-async function versionIds(key: string): Promise<string[]> {
-  const { Versions = [] } = await w.plain.send(new ListObjectVersionsCommand({ Bucket, Prefix: key }))
-  return Versions.filter(({ Key }) => Key === key).map(({ VersionId }) => VersionId!)
-}
-
-/** Puts the instruction file of some other object where that of `key` is, as a writer does before it dies. */
-async function crash(key: string, options = {}): Promise<void> {
-  await put(w.client({ ...write, ...options }), 'another', 'another')
-  const { body: Body, metadata: Metadata } = await w.stored(file('another'))
-  await w.plain.send(new PutObjectCommand({ Bucket, Key: file(key), Body, Metadata }))
-}
 
 /** The versions of the file that were asked for, in this order. */
 const asked = (key: string) => w.sent('GetObject', file(key)).map(({ query }) => query.versionId)
@@ -47,19 +39,19 @@ describe('the current object with a file of somebody else', bounded, () => {
     const key = name()
     await put(w.client(write), key, body(0))
     w.clock += 10
-    await crash(key)
-    await crash(key)
+    await crash(w, key)
+    await crash(w, key)
     w.s3.requests.length = 0
     assert.deepEqual(await read(w.client(), key), body(0))
     assert.equal(w.sent('GetObject', key).length, 2)
-    assert.deepEqual(asked(key), [undefined, (await versionIds(file(key))).at(-1)])
+    assert.deepEqual(asked(key), [undefined, (await versionIds(w, file(key))).at(-1)])
   })
 
   it('V3, and the newer file is of V2: the same', async () => {
     const key = name()
     await put(w.client(write), key, body(0))
     w.clock += 10
-    await crash(key, v2)
+    await crash(w, key, v2)
     assert.deepEqual(await read(w.client(), key), body(0))
     const { Body } = await get(w.client({ rangeReads: 'unauthenticated' }), key, { Range: 'bytes=10-19' })
     assert.deepEqual(Buffer.from(await Body!.transformToByteArray()), body(0).subarray(10, 20))
@@ -71,17 +63,17 @@ describe('the current object with a file of somebody else', bounded, () => {
     const client = w.client({ ...write, keyring, encryptionContext })
     await put(client, key, body(0))
     w.clock += 10
-    await crash(key, { keyring, encryptionContext: { another: 'context' } })
+    await crash(w, key, { keyring, encryptionContext: { another: 'context' } })
     assert.deepEqual(await read(client, key), body(0))
   })
 
   it('that is there for good: one more read, all versions, and an error', async () => {
     const key = name()
     await put(w.client(write), key, body(0))
-    for (const VersionId of await versionIds(file(key))) {
+    for (const VersionId of await versionIds(w, file(key))) {
       await w.plain.send(new DeleteObjectCommand({ Bucket, Key: file(key), VersionId }))
     }
-    await crash(key)
+    await crash(w, key)
     w.s3.requests.length = 0
     await assert.rejects(read(w.client(), key), refused)
     assert.equal(w.sent('GetObject', key).length, 2)
@@ -149,7 +141,7 @@ describe('more versions than are tried', bounded, () => {
     it(`${before} before, ${after} after: ${older} and ${newer}, the nearest first`, async () => {
       const key = name()
       const versionId = await surrounded(key, before, after)
-      const ids = await versionIds(file(key))
+      const ids = await versionIds(w, file(key))
       await assert.rejects(readVersion(w.client(), key, versionId), refused)
       const expected = [...ids.slice(after, after + older), ...ids.slice(0, after).reverse().slice(0, newer)]
       assert.deepEqual(asked(key), expected)

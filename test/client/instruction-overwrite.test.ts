@@ -1,27 +1,30 @@
 // Replacing object and file in a bucket without versions.
 import assert from 'node:assert/strict'
-import { Readable } from 'node:stream'
 import { describe, it } from 'node:test'
 
 import { PutObjectCommand } from '@aws-sdk/client-s3'
 
 import { code } from '../support/errors.js'
 import { Bucket, pattern, put, read } from '../support/world.js'
-import { file, instructionWorld, judge, overwrite, snapshot, v2, write } from './instruction-support.js'
+import {
+  LOST,
+  file,
+  instructionWorld,
+  judge,
+  names,
+  overwrite,
+  snapshot,
+  stream,
+  v2,
+  write,
+} from './instruction-support.js'
 
 const w = await instructionWorld(undefined)
 const old = pattern(50_000)
 const fresh = pattern(600_000).subarray(1)
-const LOST = { reset: { afterResponseBytes: 0 } } as const
 const bounded = { timeout: 30_000 }
 
-let keys = 0
-const name = () => `object-${++keys}`
-
-/** A stream that knows whether it was destroyed. */
-function stream(bytes: Uint8Array): Readable {
-  return Readable.from([bytes.subarray(0, 1000), bytes.subarray(1000)])
-}
+const name = names()
 
 describe('overwriting', bounded, () => {
   it('is refused without the option, and changes nothing', async () => {

@@ -3,14 +3,23 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
-import type { GetObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
 
 import { encryptionInfo, requestOptions } from '../../src/index.js'
 import type { RequestOptions } from '../../src/index.js'
 import { code } from '../support/errors.js'
 import { Bucket, get, pattern, put, read } from '../support/world.js'
 import { folder, PART } from './download-support.js'
-import { file, instructionWorld, v2, versions, write } from './instruction-support.js'
+import {
+  bytesOf,
+  file,
+  instructionWorld,
+  names,
+  narrowClient,
+  v2,
+  versions,
+  write,
+  written as stored,
+} from './instruction-support.js'
 
 const w = await instructionWorld(undefined)
 const to = folder(w)
@@ -21,24 +30,11 @@ const sizes = { small, large }
 const everything = { passthrough: () => true }
 const refused = code('ERR_S3CSE_DECRYPTION_FAILED')
 
-let keys = 0
-const name = () => `object-${++keys}`
+const name = names()
 
-async function written(bytes: Uint8Array, options = {}): Promise<string> {
-  const key = name()
-  await put(w.client({ ...write, ...options }), key, bytes)
-  w.s3.requests.length = 0
-  return key
-}
+const written = (bytes: Uint8Array, options = {}) => stored(w, name(), bytes, options)
 
-async function bytesOf(client: S3Client, key: string, more: Partial<GetObjectCommandInput> = {}): Promise<Buffer> {
-  const { Body } = await get(client, key, more)
-  return Buffer.from(await Body!.transformToByteArray())
-}
-
-/** A client with one socket: what is not given back is missing at once. */
-const narrow = (options = {}, maxAttempts = 1) =>
-  w.client(options, { maxAttempts, requestHandler: { httpAgent: { maxSockets: 1 } } })
+const narrow = (options = {}, maxAttempts = 1) => narrowClient(w, options, maxAttempts)
 
 describe('the request for the file', bounded, () => {
   it('has nothing of what is about the object', async () => {

@@ -1,10 +1,12 @@
 /** Objects with instruction files, what is stored of them, and failures of the requests for them. */
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { after, beforeEach } from 'node:test'
 
 import { DecryptCommand, KMSClient } from '@aws-sdk/client-kms'
-import { PutBucketVersioningCommand, type S3Client } from '@aws-sdk/client-s3'
+import { ListObjectVersionsCommand, PutBucketVersioningCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import type { GetObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
 
 import { rsaKeyring } from '../../src/index.js'
 import type { Context, EncryptionOptions, Keyring } from '../../src/index.js'
@@ -14,7 +16,8 @@ import type { S3Fault, S3Operation, S3Request } from '../../src/testing/index.js
 import { checkStored } from '../support/independent-check.js'
 import { envelopeOf, readStored } from '../support/independent-reader.js'
 import type { Keys } from '../support/independent-reader.js'
-import { Bucket, keyring, world, type World } from '../support/world.js'
+import { Bucket, get, keyring, put, world, type World } from '../support/world.js'
+import { begin, PART, type Begun } from './multipart-support.js'
 
 export const MARK = 'x-amz-crypto-instr-file'
 export const file = (key: string, suffix = '.instruction'): string => `${key}${suffix}`
@@ -116,4 +119,63 @@ export async function judge(w: World, key: string, suffix?: string, kms?: KMSCli
 export async function snapshot(w: World, ...keys: string[]): Promise<unknown[]> {
   const all = await Promise.all(keys.map((key) => w.s3.object(Bucket, key)))
   return all.map((one) => one && { body: Buffer.from(one.body).toString('hex'), metadata: one.metadata })
+}
+
+/** The answer is lost after the operation was carried out. */
+export const LOST = { reset: { afterResponseBytes: 0 } } as const
+
+/** Names that nothing is stored under yet, in a file of tests. */
+export function names(): () => string {
+  let count = 0
+  return () => `object-${++count}`
+}
+
+export function stream(bytes: Uint8Array): Readable {
+  return Readable.from([bytes.subarray(0, 1000), bytes.subarray(1000)])
+}
+
+export async function bytesOf(
+  client: S3Client,
+  key: string,
+  more: Partial<GetObjectCommandInput> = {},
+): Promise<Buffer> {
+  const { Body } = await get(client, key, more)
+  return Buffer.from(await Body!.transformToByteArray())
+}
+
+export function readVersion(client: S3Client, key: string, VersionId: string | undefined): Promise<Buffer> {
+  return bytesOf(client, key, { VersionId })
+}
+
+/** A new object with its file; the requests for it are forgotten. */
+export async function written(w: World, key: string, bytes: Uint8Array, options = {}): Promise<string> {
+  await put(w.client({ ...write, ...options }), key, bytes)
+  w.s3.requests.length = 0
+  return key
+}
+
+/** A client with one socket: what is not given back is missing at once. */
+export function narrowClient(w: World, options: Partial<EncryptionOptions>, maxAttempts: number): S3Client {
+  return w.client(options, { maxAttempts, requestHandler: { httpAgent: { maxSockets: 1 } } })
+}
+
+/** From the newest to the oldest. */
+export async function versionIds(w: World, key: string): Promise<string[]> {
+  const { Versions = [] } = await w.plain.send(new ListObjectVersionsCommand({ Bucket, Prefix: key }))
+  return Versions.filter(({ Key }) => Key === key).map(({ VersionId }) => VersionId!)
+}
+
+/** Puts the instruction file of some other object where that of `key` is, as a writer does before it dies. */
+export async function crash(w: World, key: string, options = {}): Promise<void> {
+  await put(w.client({ ...write, ...options }), 'another', 'another')
+  const { body: Body, metadata: Metadata } = await w.stored(file('another'))
+  await w.plain.send(new PutObjectCommand({ Bucket, Key: file(key), Body, Metadata }))
+}
+
+/** An upload in two parts of which only Complete is missing. */
+export async function parts(client: S3Client, key: string, bytes: Uint8Array, more: object = {}): Promise<Begun> {
+  const upload = await begin(client, key, more)
+  await upload.part(1, bytes.subarray(0, PART))
+  await upload.part(2, bytes.subarray(PART))
+  return upload
 }

@@ -2,38 +2,30 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
-import { HeadObjectCommand, ListObjectVersionsCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { HeadObjectCommand } from '@aws-sdk/client-s3'
 
 import { code } from '../support/errors.js'
-import { Bucket, get, pattern, put, read } from '../support/world.js'
-import { file, instructionWorld, judge, snapshot, versions, write } from './instruction-support.js'
+import { Bucket, pattern, put, read } from '../support/world.js'
+import {
+  crash,
+  file,
+  instructionWorld,
+  judge,
+  names,
+  readVersion,
+  snapshot,
+  versionIds,
+  versions,
+  write,
+} from './instruction-support.js'
 import { begin, PART } from './multipart-support.js'
 
 const w = await instructionWorld('Enabled')
 const bounded = { timeout: 60_000 }
 const refused = code('ERR_S3CSE_DECRYPTION_FAILED')
 
-let keys = 0
-const name = () => `object-${++keys}`
+const name = names()
 const body = (i: number) => pattern(1000 + i).subarray(i)
-
-async function readVersion(client: S3Client, key: string, VersionId: string | undefined): Promise<Buffer> {
-  const { Body } = await get(client, key, { VersionId })
-  return Buffer.from(await Body!.transformToByteArray())
-}
-
-/** From the newest to the oldest. */
-async function versionIds(key: string): Promise<string[]> {
-  const { Versions = [] } = await w.plain.send(new ListObjectVersionsCommand({ Bucket, Prefix: key }))
-  return Versions.filter(({ Key }) => Key === key).map(({ VersionId }) => VersionId!)
-}
-
-/** Puts the instruction file of some other object where that of `key` is, as a writer does before it dies. */
-async function crash(key: string, options = {}): Promise<void> {
-  await put(w.client({ ...write, ...options }), 'another', 'another')
-  const { body: Body, metadata: Metadata } = await w.stored(file('another'))
-  await w.plain.send(new PutObjectCommand({ Bucket, Key: file(key), Body, Metadata }))
-}
 
 /** The versions of the file that were asked for, in this order. */
 const asked = (key: string) => w.sent('GetObject', file(key)).map(({ query }) => query.versionId)
@@ -65,11 +57,11 @@ for (const [version, policy] of Object.entries(versions)) {
       const { VersionId } = await put(client, key, body(0))
       for (let i = 0; i < 3; i++) {
         w.clock += 10
-        await crash(key, policy)
+        await crash(w, key, policy)
       }
       w.s3.requests.length = 0
       assert.deepEqual(await readVersion(client, key, VersionId), body(0))
-      assert.deepEqual(asked(key), [(await versionIds(file(key))).at(-1)])
+      assert.deepEqual(asked(key), [(await versionIds(w, file(key))).at(-1)])
     })
 
     it('of a multipart upload, whose time is that of its beginning', async () => {
@@ -93,13 +85,13 @@ for (const [version, policy] of Object.entries(versions)) {
     it('a failure leaves the object that was there, and no version of the file', async () => {
       const key = name()
       await put(w.client({ ...write, ...policy }), key, body(0))
-      const [before, ids] = [await snapshot(w, key, file(key)), await versionIds(file(key))]
+      const [before, ids] = [await snapshot(w, key, file(key)), await versionIds(w, file(key))]
       for (const fault of [{ status: 403 }, { status: 500 }, { reset: 'before' }] as const) {
         w.clock += 10
         w.fail('PutObject', key, fault)
         await assert.rejects(put(w.once({ ...write, ...policy }), key, body(1)))
         assert.deepEqual(await snapshot(w, key, file(key)), before)
-        assert.deepEqual(await versionIds(file(key)), ids)
+        assert.deepEqual(await versionIds(w, file(key)), ids)
         assert.deepEqual(await read(w.client(policy), key), body(0))
       }
       w.fail('PutObject', key, { reset: { afterResponseBytes: 0 } })
@@ -145,7 +137,7 @@ for (const [version, policy] of Object.entries(versions)) {
       client.destroy()
       unhook()
       assert.ok(ending.signal.aborted)
-      assert.equal((await versionIds(file(key))).length, 2)
+      assert.equal((await versionIds(w, file(key))).length, 2)
       assert.deepEqual(await readVersion(w.client(policy), key, VersionId), body(0))
       if (version === 'V3') assert.deepEqual(await read(w.client(policy), key), body(0))
       // The next writer goes on.
