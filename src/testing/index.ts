@@ -1,6 +1,6 @@
 /** An S3 and a KMS inside the process, for tests of programs that use them. */
 export { startKms } from './kms.js'
-export type { KmsKeyState } from './kms-keys.js'
+export type { KmsKeySpec, KmsKeyState } from './kms-keys.js'
 export type {
   KmsClientConfig,
   KmsCreatedKey,
@@ -19,6 +19,8 @@ export type {
   S3ClientConfig,
   S3Credentials,
   S3Fault,
+  S3Grant,
+  S3ObjectLock,
   S3Operation,
   S3Options,
   S3PendingPart,
@@ -28,4 +30,5 @@ export type {
   S3Server,
   S3StoredObject,
   S3Tampering,
+  S3VirtualHostConfig,
 } from './s3-types.js'

@@ -1,5 +1,6 @@
 /** What tests do with stored objects past S3's interface: look, seed, tamper. */
 import { createHash } from 'node:crypto'
+import { PRIVATE } from './s3-acl.js'
 import { release, retain } from './s3-body.js'
 import { checksumOf } from './s3-checksums.js'
 import type { Settings } from './s3-exchange.js'
@@ -44,6 +45,10 @@ export function objectAccess(
         size: body.length,
         metadata: { ...entry.metadata },
         headers: { ...entry.headers },
+        tags: { ...entry.tags },
+        grants: entry.grants ?? PRIVATE,
+        lock: entry.lock,
+        restoredUntil: entry.restoredUntil,
         etag: entry.etag,
         checksums: { ...entry.checksums },
         checksumType: checksumTypeOf(entry),
@@ -61,6 +66,7 @@ export function objectAccess(
         etag: etagOf(bytes),
         metadata: lowerCase(seed.metadata ?? {}),
         headers: { 'content-type': 'binary/octet-stream', ...lowerCase(seed.headers ?? {}) },
+        tags: { ...seed.tags },
         checksums: settings.verifyPayload ? { crc64nvme: checksumOf('crc64nvme', bytes) } : {},
       })
     },
@@ -83,10 +89,12 @@ export function objectAccess(
         if (!done) throw new Error(`tamper: ${key} was replaced meanwhile`)
         return
       }
-      const { customerKey } = entry
+      const { customerKey, tags, grants } = entry
       await save(bucket, key, {
         ...changed,
         customerKey,
+        tags,
+        grants,
         etag: etagOf(body),
         checksums: sameChecksums(entry.checksums, body),
       })

@@ -15,6 +15,8 @@ export interface AuthInput {
 export interface AuthSettings {
   readonly credentials: S3Credentials
   readonly region: string
+  /** Which services the scope may name. Default `s3` alone. */
+  readonly services?: readonly string[]
 }
 
 export interface Authorization extends SigningScope {
@@ -131,8 +133,17 @@ function find(input: AuthInput, name: string): string | undefined {
 function checkScope(claim: Claim, settings: AuthSettings): void {
   const code = claim.expires === undefined ? 'AuthorizationHeaderMalformed' : 'AuthorizationQueryParametersError'
   const [day, region, service, terminal, ...rest] = claim.scope.split('/')
-  if (service !== 's3' || terminal !== 'aws4_request' || rest.length > 0 || day !== claim.date.slice(0, 8)) {
-    throw new S3Error(code, 'The credential must be of the form <access key>/<date>/<region>/s3/aws4_request.')
+  const services = settings.services ?? ['s3']
+  if (
+    !services.includes(service ?? '') ||
+    terminal !== 'aws4_request' ||
+    rest.length > 0 ||
+    day !== claim.date.slice(0, 8)
+  ) {
+    throw new S3Error(
+      code,
+      `The credential must be of the form <access key>/<date>/<region>/${services.join('|')}/aws4_request.`,
+    )
   }
   if (region !== settings.region) {
     throw new S3Error(code, `The region '${region ?? ''}' is wrong; expecting '${settings.region}'`, {

@@ -1,5 +1,6 @@
 /** ListBuckets, CreateBucket, HeadBucket, DeleteBucket, and the reading of XML bodies. */
 import { memoryWriter } from './s3-body.js'
+import { isDirectoryBucket } from './s3-directory.js'
 import { S3Error } from './s3-error.js'
 import { ACCOUNT, xmlAnswer, type Answer, type Exchange } from './s3-exchange.js'
 import { planPayload } from './s3-payload.js'
@@ -11,13 +12,16 @@ import { childText, parseXml, type XmlElement } from './s3-xml.js'
 
 const MAX_XML_BYTES = 2 * 1024 * 1024
 
-/** Names as S3 has them (lower case, digits, dots and hyphens, 3 to 63 characters). */
+/** Names as S3 has them (lower case, digits, dots and hyphens, 3 to 63 characters); `--x-s3` ends those of directory buckets. */
 export function isBucketName(name: string): boolean {
+  if (name.endsWith('--x-s3')) return isDirectoryBucket(name)
   return /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) && !name.includes('..') && !/^\d+\.\d+\.\d+\.\d+$/.test(name)
 }
 
 export function listBuckets(x: Exchange): Answer {
-  const buckets = [...x.store.buckets.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  const buckets = [...x.store.buckets.values()]
+    .filter(({ name }) => !isDirectoryBucket(name))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
   return xmlAnswer('ListAllMyBucketsResult', {
     Owner: { ID: ACCOUNT },
     Buckets: { Bucket: buckets.map(({ name, created }) => ({ Name: name, CreationDate: created.toISOString() })) },
@@ -30,9 +34,17 @@ export async function createBucket(x: Exchange, name: string): Promise<Answer> {
   const { region } = x.settings
   const location = xml === undefined ? undefined : childText(xml, 'LocationConstraint')
   if ((location ?? 'us-east-1') !== region) throw new S3Error('IllegalLocationConstraintException')
+  const kind = xml?.children.find((child) => child.name === 'Bucket')
+  if (isDirectoryBucket(name) !== ((kind && childText(kind, 'Type')) === 'Directory')) {
+    throw new S3Error('InvalidRequest', 'A name that ends in --<zone>--x-s3 and the type Directory go together.')
+  }
   // In us-east-1 creating one's own bucket again succeeds, elsewhere it does not.
   if (x.store.buckets.has(name) && region !== 'us-east-1') throw new S3Error('BucketAlreadyOwnedByYou')
-  if (!x.store.buckets.has(name)) x.store.buckets.set(name, newBucket(name, x.settings.now()))
+  const objectLock = x.headers['x-amz-bucket-object-lock-enabled'] === 'true'
+  const aclsDisabled = x.headers['x-amz-object-ownership'] === 'BucketOwnerEnforced'
+  if (!x.store.buckets.has(name)) {
+    x.store.buckets.set(name, newBucket(name, x.settings.now(), { objectLock, aclsDisabled }))
+  }
   return { status: 200, headers: { location: `/${name}` } }
 }
 
@@ -54,6 +66,13 @@ export async function deleteBucket(x: Exchange, name: string): Promise<Answer> {
   x.store.buckets.delete(name)
   for (const upload of bucket.uploads.values()) await dropUpload(bucket, upload)
   return { status: 204, headers: {} }
+}
+
+/** InvalidRequest for a request whose body has nothing that proves it. */
+export function requireChecksum({ headers }: Pick<Exchange, 'headers'>): void {
+  const given = Object.keys(headers).some((one) => one === 'content-md5' || /^x-amz-(checksum-(?!a)|trailer)/.test(one))
+  if (given) return
+  throw new S3Error('InvalidRequest', 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*')
 }
 
 /** The XML body of a request, of 2 MiB at most; undefined if it is empty. */

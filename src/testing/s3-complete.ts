@@ -6,9 +6,11 @@ import { base64, checkChecksumValue, planChecksum, runningDigests, ALGORITHMS } 
 import { chosenParts, listedParts } from './s3-complete-list.js'
 import { writeCondition } from './s3-conditions.js'
 import { combineCrcs } from './s3-crc-combine.js'
+import { checkConsecutive } from './s3-directory.js'
 import { S3Error } from './s3-error.js'
 import { xmlAnswer, type Answer, type Exchange } from './s3-exchange.js'
 import { isMarker, versionsOf, writtenVersionHeaders } from './s3-history.js'
+import { encryptionHeaders } from './s3-metadata.js'
 import { checksumElements } from './s3-objects.js'
 import { announcedChecksums } from './s3-multipart.js'
 import { dropUpload, uploadIdOf, uploadOf, type Part, type PendingUpload } from './s3-pending.js'
@@ -25,6 +27,7 @@ export async function completeMultipartUpload(x: Exchange, bucketName: string, k
   const bucket = x.store.bucket(bucketName)
   const id = uploadIdOf(x)
   const listed = listedParts(await receiveXml(x, withoutChecksums(x.headers)))
+  checkConsecutive(bucketName, listed)
   const fingerprint = JSON.stringify(listed)
   const repeated = repeatedAnswer(x, bucket, key, fingerprint)
   if (repeated !== undefined) return repeated
@@ -32,7 +35,7 @@ export async function completeMultipartUpload(x: Exchange, bucketName: string, k
   const parts = chosenParts(upload, listed)
   checkSize(x, parts)
   const given = customerKey(x.headers)
-  if (given !== undefined) checkPartKey(given, upload.customerKey)
+  if (given !== undefined) checkPartKey(given, upload.described.customerKey)
   const checksum = objectChecksum(upload, parts)
   await checkGivenChecksum(x, upload, parts, checksum)
   // From here to set() nothing may wait: another request may have changed the upload or the object meanwhile.
@@ -43,12 +46,10 @@ export async function completeMultipartUpload(x: Exchange, bucketName: string, k
   const sent: NewEntry = {
     body: joinBodies(parts.map((part) => part.body)),
     etag: multipartEtag(parts),
-    metadata: upload.metadata,
-    headers: upload.headers,
+    ...upload.described,
     ...checksum,
     parts: parts.map((part) => ({ size: part.body.size, checksums: announcedChecksums(upload, part) })),
     uploadId: id,
-    customerKey: upload.customerKey,
     // (Amazon S3 User Guide, system-defined object metadata: the date of a multipart object is that of its initiation.)
     lastModified: upload.initiated,
   }
@@ -71,7 +72,12 @@ function answerOf(x: Exchange, bucket: Bucket, key: string, entry: Entry): Answe
   })
   return {
     ...answer,
-    headers: { ...answer.headers, ...writtenVersionHeaders(entry), ...customerKeyHeaders(entry.customerKey) },
+    headers: {
+      ...answer.headers,
+      ...writtenVersionHeaders(entry),
+      ...encryptionHeaders(entry.headers),
+      ...customerKeyHeaders(entry.customerKey),
+    },
   }
 }
 

@@ -1,8 +1,34 @@
 /** Conditional requests and ranges (RFC 9110 sections 13 and 14, with S3's deviations). */
 import { S3Error } from './s3-error.js'
 import type { Entry } from './s3-store.js'
+import type { S3Operation, S3Options } from './s3-types.js'
 
 type Headers = Readonly<Record<string, string>>
+
+/** What a server that ignores these conditions sees of a request. */
+export function withoutIgnored(
+  headers: Headers,
+  operation: S3Operation,
+  ignored: NonNullable<S3Options['ignoreConditions']>,
+): Headers {
+  const writes = ignored.includes('write') && WRITES.has(operation)
+  const sources = ignored.includes('copy-source')
+  if (!writes && !sources) return headers
+  const stays = (name: string): boolean =>
+    !(writes && /^if-(none-)?match$/.test(name)) && !(sources && name.startsWith('x-amz-copy-source-if-'))
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => stays(name)))
+}
+
+const WRITES: ReadonlySet<S3Operation> = new Set(['PutObject', 'CopyObject', 'CompleteMultipartUpload', 'DeleteObject'])
+
+/** The conditions on the source of a copy: PreconditionFailed names the one that does not hold. */
+export function copyCondition(headers: Headers, entry: Entry): void {
+  const prefix = 'x-amz-copy-source-'
+  const has = (name: string): boolean => headers[prefix + name] !== undefined
+  const condition = readCondition(headers, entry, prefix)
+  if (condition === 'failed') failed(`${prefix}${has('if-match') ? 'If-Match' : 'If-Unmodified-Since'}`)
+  if (condition === 'not-modified') failed(`${prefix}${has('if-none-match') ? 'If-None-Match' : 'If-Modified-Since'}`)
+}
 
 /**
  * The conditions of a read. `prefix` is `x-amz-copy-source-` for the source of a copy. If-Match wins over

@@ -1,9 +1,11 @@
 /** The source of a copy: the header that names it, the conditions on it, and what is computed of its bytes. */
+import { copySourcePath, type AccessPoints } from './s3-address.js'
 import { release, retain } from './s3-body.js'
 import { runningDigests, runningHash } from './s3-checksums.js'
-import { failed, readCondition } from './s3-conditions.js'
+import { checkReadable } from './s3-archive.js'
+import { copyCondition } from './s3-conditions.js'
 import { S3Error } from './s3-error.js'
-import { MAX_OBJECT_BYTES, type Exchange } from './s3-exchange.js'
+import { ACCOUNT, MAX_OBJECT_BYTES, type Exchange } from './s3-exchange.js'
 import { entryOf, isMarker, versionHeaders, versionsOf } from './s3-history.js'
 import { pieces } from './s3-segments.js'
 import { checkReadKey, customerKey } from './s3-ssec.js'
@@ -22,7 +24,8 @@ export interface CopySource {
 
 /** Throws what S3 answers where there is no such source, or it does not fit the conditions or the customer's key. */
 export function copySource(x: Exchange): CopySource {
-  const from = parse(x.headers['x-amz-copy-source'] ?? '')
+  const from = parse(x.headers['x-amz-copy-source'] ?? '', x.settings.accessPoints)
+  if ((x.headers['x-amz-source-expected-bucket-owner'] ?? ACCOUNT) !== ACCOUNT) throw new S3Error('AccessDenied')
   const bucket = x.store.bucket(from.bucket)
   const named = versionsOf(bucket, from.key).find(({ versionId }) => versionId === from.versionId)
   if (named !== undefined && isMarker(named)) {
@@ -33,15 +36,19 @@ export function copySource(x: Exchange): CopySource {
   }
   const entry = entryOf(bucket, from.key, from.versionId)
   checkReadKey(customerKey(x.headers, 'x-amz-copy-source-'), entry.customerKey)
-  if (readCondition(x.headers, entry, 'x-amz-copy-source-') !== 'met') failed('x-amz-copy-source-If-*')
+  copyCondition(x.headers, entry)
+  checkReadable(entry, x.settings.now)
   const { 'x-amz-version-id': versionId } = versionHeaders(bucket, entry)
   return { ...from, entry, headers: versionId === undefined ? {} : { 'x-amz-copy-source-version-id': versionId } }
 }
 
 /** `bucket/key` or `/bucket/key`, URL-encoded, with an optional versionId. */
-function parse(header: string): { bucket: string; key: string; versionId: string | undefined } {
+function parse(
+  header: string,
+  accessPoints: AccessPoints,
+): { bucket: string; key: string; versionId: string | undefined } {
   const [, path = '', query] = /^([^?]*)(?:\?(.*))?$/s.exec(header) ?? []
-  const found = /^\/?([^/]+)\/(.+)$/s.exec(decodePath(path))
+  const found = /^\/?([^/]+)\/(.+)$/s.exec(copySourcePath(decodePath(path), accessPoints))
   const [, bucket, key] = found ?? []
   if (bucket === undefined || key === undefined) {
     throw new S3Error('InvalidArgument', 'Copy Source must mention the source bucket and key: sourcebucket/sourcekey')

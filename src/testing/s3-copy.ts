@@ -6,41 +6,38 @@ import { checkCopySize, copySource, digest } from './s3-copy-source.js'
 import { S3Error } from './s3-error.js'
 import { xmlAnswer, type Answer, type Exchange } from './s3-exchange.js'
 import { writtenVersionHeaders } from './s3-history.js'
-import { metadataOf, rejectUnsupported, systemHeaders } from './s3-metadata.js'
+import { copiedHeaders, encryptionHeaders } from './s3-metadata.js'
 import { checksumElements } from './s3-objects.js'
-import { customerKey, customerKeyHeaders } from './s3-ssec.js'
-import { checksumTypeOf, etagFrom, type Entry, type NewEntry } from './s3-store.js'
+import { describedBy } from './s3-properties.js'
+import { customerKeyHeaders } from './s3-ssec.js'
+import { checksumTypeOf, etagFrom, hasMd5Etag, type Described, type Entry, type NewEntry } from './s3-store.js'
 import type { S3ChecksumAlgorithm } from './s3-types.js'
 
 export async function copyObject(x: Exchange, bucketName: string, key: string): Promise<Answer> {
   const bucket = x.store.bucket(bucketName)
-  rejectUnsupported(x.headers)
+  const own = describedBy(x, bucket)
   const from = copySource(x)
   const source = from.entry
   checkCopySize(source.body.size)
-  const directive = x.headers['x-amz-metadata-directive'] ?? 'COPY'
-  if (directive !== 'COPY' && directive !== 'REPLACE') {
-    throw new S3Error('InvalidArgument', 'Unknown metadata directive.')
-  }
-  const own = systemHeaders(x.headers)
-  const ownKey = customerKey(x.headers)
+  const replaces = directive(x, 'metadata') === 'REPLACE'
   const changes =
-    directive === 'REPLACE' || x.headers['x-amz-storage-class'] !== undefined || ownKey !== source.customerKey
+    replaces || own.customerKey !== source.customerKey || CHANGES.some((name) => x.headers[name] !== undefined)
   if (!changes && bucketName === from.bucket && key === from.key && from.versionId === undefined) {
     throw new S3Error(
       'InvalidRequest',
       "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",
     )
   }
-  const described = {
-    metadata: directive === 'REPLACE' ? metadataOf(x.headers) : source.metadata,
-    headers: directive === 'REPLACE' ? own : copiedHeaders(source.headers, own),
-    customerKey: ownKey,
+  const described: Described = {
+    ...own, // the access control list and the lock, too: they are never those of the source
+    ...(replaces ? {} : { metadata: source.metadata, headers: copiedHeaders(source.headers, own.headers) }),
+    ...(directive(x, 'tagging') === 'REPLACE' ? {} : { tags: source.tags }),
   }
   const body = retain(source.body)
   let copy: NewEntry
   try {
-    copy = { ...described, body, ...(await computed(x, source, ownKey)), lastModified: x.settings.now() }
+    copy = { ...described, body, ...(await computed(x, source, described)), lastModified: x.settings.now() }
+    await x.settings.afterCopyRead(x.record)
     // Last, with no waiting before set(): another request may have come in between.
     if (x.store.bucket(bucketName) !== bucket) throw new S3Error('NoSuchBucket')
     writeCondition(x.headers, key, bucket.objects.get(key))
@@ -60,29 +57,27 @@ export async function copyObject(x: Exchange, bucketName: string, key: string): 
     ...answer.headers,
     ...from.headers,
     ...writtenVersionHeaders(entry),
-    ...customerKeyHeaders(ownKey),
+    ...encryptionHeaders(entry.headers),
+    ...customerKeyHeaders(entry.customerKey),
   }
   return { ...answer, headers }
 }
 
-// The storage class is that of the request, never that of the source.
-function copiedHeaders(source: Readonly<Record<string, string>>, own: Readonly<Record<string, string>>) {
-  const headers = { ...source }
-  delete headers['x-amz-storage-class']
-  const storageClass = own['x-amz-storage-class']
-  return storageClass === undefined ? headers : { ...headers, 'x-amz-storage-class': storageClass }
+/** Beside new metadata and another key: what makes a copy of an object onto itself legal. */
+const CHANGES = ['x-amz-storage-class', 'x-amz-website-redirect-location', 'x-amz-server-side-encryption']
+
+function directive(x: Exchange, of: 'metadata' | 'tagging'): string {
+  const value = x.headers[`x-amz-${of}-directive`] ?? 'COPY'
+  if (value !== 'COPY' && value !== 'REPLACE') throw new S3Error('InvalidArgument', `Unknown ${of} directive.`)
+  return value
 }
 
 /** A copy is not in parts: its ETag and checksum are over all bytes, and are computed where the source's are not. */
-async function computed(
-  x: Exchange,
-  source: Entry,
-  customer: string | undefined,
-): Promise<Pick<Entry, 'etag' | 'checksums'>> {
+async function computed(x: Exchange, source: Entry, described: Described): Promise<Pick<Entry, 'etag' | 'checksums'>> {
   const algorithm = copiedAlgorithm(x.headers['x-amz-checksum-algorithm'], source)
   const known = source.checksumType === 'COMPOSITE' ? undefined : algorithm && source.checksums[algorithm]
-  const isMd5 = x.settings.etag === 'md5' && customer === undefined
-  const sameEtag = isMd5 && source.parts === undefined && source.customerKey === undefined
+  const isMd5 = x.settings.etag === 'md5' && hasMd5Etag(described)
+  const sameEtag = isMd5 && source.parts === undefined && hasMd5Etag(source)
   const wanted = {
     md5: isMd5 && !sameEtag,
     checksums: algorithm === undefined || known !== undefined ? [] : [algorithm],

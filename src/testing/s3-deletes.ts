@@ -1,9 +1,10 @@
 /** DeleteObject and DeleteObjects. */
-import { receiveXml } from './s3-buckets.js'
+import { receiveXml, requireChecksum } from './s3-buckets.js'
 import { writeCondition } from './s3-conditions.js'
 import { S3Error } from './s3-error.js'
 import { xmlAnswer, type Answer, type Exchange } from './s3-exchange.js'
 import { checkVersionId, isMarker, markerHeaders } from './s3-history.js'
+import { checkUnlocked } from './s3-lock.js'
 import type { Bucket } from './s3-store.js'
 import { childText, type XmlChildren, type XmlElement } from './s3-xml.js'
 
@@ -27,6 +28,7 @@ export async function deleteObject(x: Exchange, bucketName: string, key: string)
     return { status: 204, headers: marker === undefined ? {} : markerHeaders(marker) }
   }
   checkVersionId(versionId)
+  checkUnlocked(x, bucket, key, versionId)
   const gone = await x.store.deleteVersion(bucket, key, versionId)
   const headers = gone !== undefined && isMarker(gone) ? markerHeaders(gone) : { 'x-amz-version-id': versionId }
   return { status: 204, headers }
@@ -34,12 +36,7 @@ export async function deleteObject(x: Exchange, bucketName: string, key: string)
 
 export async function deleteObjects(x: Exchange, name: string): Promise<Answer> {
   const bucket = x.store.bucket(name)
-  const given = Object.keys(x.headers).some(
-    (one) => one === 'content-md5' || /^x-amz-(checksum-(?!a)|trailer)/.test(one),
-  )
-  if (!given) {
-    throw new S3Error('InvalidRequest', 'Missing required header for this request: Content-MD5 OR x-amz-checksum-*')
-  }
+  requireChecksum(x)
   const xml = await receiveXml(x)
   const objects = xml?.children.filter((child) => child.name === 'Object') ?? []
   if (xml?.name !== 'Delete' || objects.length === 0 || objects.length > MAX_DELETES) throw new S3Error('MalformedXML')
@@ -80,13 +77,15 @@ async function deleteOne(
   if (unknown || (etag !== undefined && versionId !== undefined)) {
     return refused('NotImplemented', 'This condition is not implemented.')
   }
+  const conditional = etag !== undefined && !x.settings.ignoreConditions.includes('write')
+  try {
+    if (versionId !== undefined) checkUnlocked(x, bucket, key, versionId)
+    else if (conditional) writeCondition({ 'if-match': etag }, key, bucket.objects.get(key))
+  } catch (error) {
+    if (error instanceof S3Error) return refused(error.code, error.message)
+    throw error
+  }
   if (versionId === undefined) {
-    try {
-      if (etag !== undefined) writeCondition({ 'if-match': etag }, key, bucket.objects.get(key))
-    } catch (error) {
-      if (error instanceof S3Error) return refused(error.code, error.message)
-      throw error
-    }
     const marker = await x.store.delete(bucket, key)
     const made = marker === undefined ? {} : { DeleteMarker: true, DeleteMarkerVersionId: marker.versionId }
     return { error: false, element: { Key: key, ...made } }

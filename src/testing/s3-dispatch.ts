@@ -2,23 +2,32 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { getObjectAttributes } from './s3-attributes.js'
+import { getObjectAcl, putObjectAcl } from './s3-acl.js'
+import { restoreObject } from './s3-archive.js'
 import { authenticate } from './s3-auth.js'
 import { createBucket, deleteBucket, headBucket, listBuckets } from './s3-buckets.js'
 import { completeMultipartUpload } from './s3-complete.js'
+import { withoutIgnored } from './s3-conditions.js'
 import { copyObject } from './s3-copy.js'
 import { deleteObject, deleteObjects } from './s3-deletes.js'
+import { underRulesOf } from './s3-directory.js'
 import { Disconnected, S3Error } from './s3-error.js'
 import { ACCOUNT, type Answer, type Exchange, type Settings } from './s3-exchange.js'
 import { errorAnswer, faultAnswer, takeFault } from './s3-faults.js'
 import { listObjects, listObjectsV2 } from './s3-list.js'
+import { getObjectLegalHold, getObjectRetention, putObjectLegalHold, putObjectRetention } from './s3-lock.js'
 import { abortMultipartUpload, createMultipartUpload, uploadPart } from './s3-multipart.js'
 import { listMultipartUploads, listParts } from './s3-multipart-list.js'
 import { uploadPartCopy } from './s3-part-copy.js'
 import { dropBody, getObject, putObject } from './s3-objects.js'
 import { bodyBudget, headersOf, recordOf, trimRecords } from './s3-record.js'
 import { route, type Route } from './s3-route.js'
+import { renameObject } from './s3-rename.js'
 import { send } from './s3-send.js'
+import { createSession, signerOf } from './s3-sessions.js'
 import type { Store } from './s3-store.js'
+import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './s3-tags.js'
 import type { S3Fault, S3Operation, S3Request } from './s3-types.js'
 import { getBucketVersioning, listObjectVersions, putBucketVersioning } from './s3-versions.js'
 
@@ -48,6 +57,9 @@ const HANDLERS: Readonly<Record<S3Operation, Handler>> = {
   HeadObject: getObject,
   DeleteObject: deleteObject,
   CreateMultipartUpload: createMultipartUpload,
+  CreateSession: createSession,
+  RenameObject: renameObject,
+  GetObjectAttributes: getObjectAttributes,
   UploadPart: uploadPart,
   UploadPartCopy: uploadPartCopy,
   CompleteMultipartUpload: completeMultipartUpload,
@@ -57,6 +69,16 @@ const HANDLERS: Readonly<Record<S3Operation, Handler>> = {
   PutBucketVersioning: putBucketVersioning,
   GetBucketVersioning: getBucketVersioning,
   ListObjectVersions: listObjectVersions,
+  GetObjectTagging: getObjectTagging,
+  PutObjectTagging: putObjectTagging,
+  DeleteObjectTagging: deleteObjectTagging,
+  GetObjectAcl: getObjectAcl,
+  PutObjectAcl: putObjectAcl,
+  GetObjectRetention: getObjectRetention,
+  PutObjectRetention: putObjectRetention,
+  GetObjectLegalHold: getObjectLegalHold,
+  PutObjectLegalHold: putObjectLegalHold,
+  RestoreObject: restoreObject,
   Unknown: () => {
     throw new S3Error('NotImplemented')
   },
@@ -69,6 +91,11 @@ const READS_BODY: ReadonlySet<S3Operation> = new Set([
   'UploadPart',
   'CompleteMultipartUpload',
   'PutBucketVersioning',
+  'PutObjectTagging',
+  'PutObjectAcl',
+  'PutObjectRetention',
+  'PutObjectLegalHold',
+  'RestoreObject',
 ])
 
 export type Dispatch = (incoming: IncomingMessage, response: ServerResponse, waits: boolean) => Promise<void>
@@ -77,7 +104,8 @@ export type Dispatch = (incoming: IncomingMessage, response: ServerResponse, wai
 export function createDispatch(options: DispatchOptions): Dispatch {
   const uses = new WeakMap<S3Fault, number>()
   const budget = bodyBudget()
-  const { pacer } = options.settings
+  const { pacer, accessPoints } = options.settings
+  const places = { accessPoints, exists: (bucket: string) => options.store.buckets.has(bucket) }
   const closing = new Promise<never>((_resolve, reject) => {
     options.signal.addEventListener('abort', () => reject(new Disconnected()))
   })
@@ -89,7 +117,7 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     response.on('error', ignore)
     const requestId = randomBytes(8).toString('hex').toUpperCase()
     const headers = headersOf(incoming)
-    const found = route(incoming.method ?? '', incoming.url ?? '/', headers)
+    const found = route(incoming.method ?? '', incoming.url ?? '/', headers, places)
     const record = recordOf(incoming, found, headers)
     options.requests.push(record)
     trimRecords(options.requests, options.recordRequests)
@@ -144,10 +172,13 @@ async function answerOf(
 ): Promise<Answer> {
   try {
     if (found.operation === 'Unknown' && found.error !== undefined) throw found.error
-    const authorization = authenticate({ method: record.method, headers: parts.headers, ...found }, parts.settings)
+    const authorization = authenticate(
+      { method: record.method, headers: parts.headers, ...found },
+      signerOf(found, parts.headers, parts.settings),
+    )
     if (found.error !== undefined) throw found.error
     const { incoming, fault, proceed, settings, store } = parts
-    const headers = withHoisted(found, parts.headers)
+    const headers = withoutIgnored(withHoisted(found, parts.headers), found.operation, settings.ignoreConditions)
     const query = new Map(found.query)
     const x: Exchange = { incoming, record, headers, query, authorization, settings, store, fault, proceed }
     const injected = faultAnswer(fault, requestId)
@@ -156,7 +187,8 @@ async function answerOf(
       return injected
     }
     if ((headers['x-amz-expected-bucket-owner'] ?? ACCOUNT) !== ACCOUNT) throw new S3Error('AccessDenied')
-    return await HANDLERS[found.operation](x, found.bucket ?? '', found.key ?? '')
+    const [bucket, key] = [found.bucket ?? '', found.key ?? '']
+    return await HANDLERS[found.operation](underRulesOf(x, bucket, key), bucket, key)
   } catch (error) {
     if (!(error instanceof S3Error)) throw error
     return errorAnswer(error.status, error.code, error.message, requestId, error)
@@ -164,7 +196,7 @@ async function answerOf(
 }
 
 const AUTH_PARAMETER =
-  /^x-amz-(algorithm|credential|date|expires|signedheaders|signature|security-token|content-sha256)$/
+  /^x-amz-(algorithm|credential|date|expires|signedheaders|signature|security-token|s3session-token|content-sha256)$/
 
 /** Presigning moves x-amz-* headers into the query, where they mean the same. */
 function withHoisted(found: Route, headers: Readonly<Record<string, string>>): Record<string, string> {

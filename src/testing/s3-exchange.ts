@@ -1,8 +1,10 @@
 /** What the parts of the server hand to each other for one request. */
 import type { IncomingMessage } from 'node:http'
+import type { AccessPoints } from './s3-address.js'
 import type { Authorization } from './s3-auth.js'
 import type { StoredBody } from './s3-body.js'
 import type { Pacer } from './s3-pace.js'
+import type { Sessions } from './s3-sessions.js'
 import type { Store } from './s3-store.js'
 import type { S3Credentials, S3Fault, S3Request } from './s3-types.js'
 import { xmlDocument, type XmlChildren } from './s3-xml.js'
@@ -15,8 +17,13 @@ export interface Settings {
   readonly verifyPayload: boolean
   /** The clock of everything that is stored, in whole seconds. */
   readonly now: () => Date
+  readonly ignoreConditions: readonly ('write' | 'copy-source')[]
+  /** What tests want to happen between the two halves of a copy. */
+  readonly afterCopyRead: (request: S3Request) => Promise<void>
   /** undefined: as fast as it goes. */
   readonly pacer: Pacer | undefined
+  readonly accessPoints: AccessPoints
+  readonly sessions: Sessions
 }
 
 export interface Exchange {

@@ -70,10 +70,13 @@ const STORED = [
   'x-amz-website-redirect-location',
   'x-amz-server-side-encryption',
   'x-amz-server-side-encryption-aws-kms-key-id',
+  'x-amz-server-side-encryption-bucket-key-enabled',
 ] as const
 
 const STORAGE_CLASSES = new Set(
-  'STANDARD REDUCED_REDUNDANCY STANDARD_IA ONEZONE_IA INTELLIGENT_TIERING GLACIER DEEP_ARCHIVE GLACIER_IR'.split(' '),
+  'STANDARD REDUCED_REDUNDANCY STANDARD_IA ONEZONE_IA INTELLIGENT_TIERING GLACIER DEEP_ARCHIVE GLACIER_IR EXPRESS_ONEZONE'.split(
+    ' ',
+  ),
 )
 
 /** The system headers that are stored with an object and returned by GetObject and HeadObject. */
@@ -87,20 +90,55 @@ export function systemHeaders(headers: Headers): Record<string, string> {
   const encodings = (headers['content-encoding'] ?? '').split(',').map((one) => one.trim())
   const encoding = encodings.filter((one) => one !== '' && one.toLowerCase() !== 'aws-chunked').join(',')
   if (encoding !== '') stored['content-encoding'] = encoding
-  const tagging = headers['x-amz-tagging'] ?? ''
-  if (tagging !== '') stored['x-amz-tagging-count'] = String(tagging.split('&').length)
+  checkRedirect(headers['x-amz-website-redirect-location'])
+  checkEncryption(headers)
   const storageClass = headers['x-amz-storage-class'] ?? 'STANDARD'
   if (!STORAGE_CLASSES.has(storageClass)) throw new S3Error('InvalidStorageClass')
   if (storageClass !== 'STANDARD') stored['x-amz-storage-class'] = storageClass
   return stored
 }
 
-const UNSUPPORTED = [
-  'x-amz-write-offset-bytes',
-  'x-amz-object-lock-mode',
-  'x-amz-object-lock-retain-until-date',
-  'x-amz-object-lock-legal-hold',
-]
+/** What a copy takes over of the stored headers of its source, whatever else it says: not these. */
+const NEVER_COPIED = /^x-amz-(storage-class|website-redirect-location|server-side-encryption.*)$/
+
+/** The stored headers of a copy that keeps those of its source; `own` are those of the request. */
+export function copiedHeaders(source: Headers, own: Headers): Record<string, string> {
+  const kept = Object.entries(source).filter(([name]) => !NEVER_COPIED.test(name))
+  const given = Object.entries(own).filter(([name]) => NEVER_COPIED.test(name))
+  return Object.fromEntries([...kept, ...given])
+}
+
+/** Those that answers to uploads and copies return as well. */
+export function encryptionHeaders(stored: Headers): Record<string, string> {
+  return Object.fromEntries(Object.entries(stored).filter(([name]) => name.startsWith(ENCRYPTION)))
+}
+
+const ENCRYPTION = 'x-amz-server-side-encryption'
+
+function checkEncryption(headers: Headers): void {
+  const method = headers[ENCRYPTION]
+  if (method !== undefined && !['AES256', 'aws:kms', 'aws:kms:dsse'].includes(method)) {
+    throw new S3Error('InvalidArgument', 'The encryption method specified is not supported')
+  }
+  if (method !== undefined && headers[`${ENCRYPTION}-customer-algorithm`] !== undefined) {
+    throw new S3Error(
+      'InvalidArgument',
+      'Server Side Encryption with Customer provided key is incompatible with the encryption method specified',
+    )
+  }
+  if (method?.startsWith('aws:kms') !== true && headers[`${ENCRYPTION}-aws-kms-key-id`] !== undefined) {
+    throw new S3Error(
+      'InvalidArgument',
+      'Server Side Encryption with AWS KMS managed key requires HTTP header x-amz-server-side-encryption : aws:kms',
+    )
+  }
+}
+
+function checkRedirect(location = '/'): void {
+  if (!/^(https?:\/\/|\/)/.test(location)) throw new S3Error('InvalidRedirectLocation')
+}
+
+const UNSUPPORTED = ['x-amz-write-offset-bytes']
 
 /** Rejects headers of uploads that this server would otherwise silently ignore. */
 export function rejectUnsupported(headers: Headers): void {

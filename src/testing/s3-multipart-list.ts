@@ -43,8 +43,8 @@ function checksumKind({ checksum }: PendingUpload): XmlChildren {
   return { ChecksumAlgorithm: checksum?.algorithm.toUpperCase(), ChecksumType: checksum?.type }
 }
 
-function storageClass({ headers }: PendingUpload): string {
-  return headers['x-amz-storage-class'] ?? 'STANDARD'
+function storageClass({ described }: PendingUpload): string {
+  return described.headers['x-amz-storage-class'] ?? 'STANDARD'
 }
 
 /** By key, and within a key in the order in which they began. */

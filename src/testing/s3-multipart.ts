@@ -3,7 +3,7 @@ import { isAlgorithm } from './s3-checksums.js'
 import { isCombinable } from './s3-crc-combine.js'
 import { S3Error } from './s3-error.js'
 import { MAX_OBJECT_BYTES, xmlAnswer, type Answer, type Exchange } from './s3-exchange.js'
-import { metadataOf, rejectUnsupported, systemHeaders } from './s3-metadata.js'
+import { encryptionHeaders } from './s3-metadata.js'
 import { planPayload } from './s3-payload.js'
 import {
   dropUpload,
@@ -15,25 +15,23 @@ import {
   type Part,
   type PendingUpload,
 } from './s3-pending.js'
+import { describedBy } from './s3-properties.js'
 import { receive } from './s3-receive.js'
 import { release } from './s3-body.js'
 import { checkPartKey, customerKey, customerKeyHeaders } from './s3-ssec.js'
-import { etagFrom, type Bucket } from './s3-store.js'
+import { etagFrom, hasMd5Etag, type Bucket } from './s3-store.js'
 import type { S3ChecksumAlgorithm } from './s3-types.js'
 
 type Headers = Readonly<Record<string, string>>
 
 export function createMultipartUpload(x: Exchange, bucketName: string, key: string): Answer {
   const bucket = x.store.bucket(bucketName)
-  rejectUnsupported(x.headers)
   const upload: PendingUpload = {
     id: newUploadId(),
     key,
     initiated: x.settings.now(),
-    metadata: metadataOf(x.headers),
-    headers: systemHeaders(x.headers),
+    described: describedBy(x, bucket),
     checksum: announcedChecksum(x.headers),
-    customerKey: customerKey(x.headers),
     parts: new Map(),
   }
   bucket.uploads.set(upload.id, upload)
@@ -72,11 +70,10 @@ function announcedChecksum(headers: Headers): PendingUpload['checksum'] {
   return { algorithm, type }
 }
 
-function announcedHeaders({ checksum, headers, customerKey: key }: PendingUpload): Record<string, string> {
-  const sse = Object.entries(headers).filter(([name]) => name.startsWith('x-amz-server-side-encryption'))
+function announcedHeaders({ checksum, described }: PendingUpload): Record<string, string> {
   return {
-    ...Object.fromEntries(sse),
-    ...customerKeyHeaders(key),
+    ...encryptionHeaders(described.headers),
+    ...customerKeyHeaders(described.customerKey),
     ...(checksum === undefined
       ? {}
       : { 'x-amz-checksum-algorithm': checksum.algorithm.toUpperCase(), 'x-amz-checksum-type': checksum.type }),
@@ -91,12 +88,13 @@ export async function uploadPart(x: Exchange, bucketName: string, key: string): 
   const plan = planPayload(x.headers, x.authorization.payloadHash, { needsLength: true, limit: MAX_OBJECT_BYTES })
   const sent = plan.checksum?.algorithm
   checkPartChecksum(upload, sent)
-  checkPartKey(customerKey(x.headers), upload.customerKey)
+  const { customerKey: ownKey } = upload.described
+  checkPartKey(customerKey(x.headers), ownKey)
   const writer = await x.store.writer(plan.length)
   let part: Part
   try {
     const { md5, checksums } = await receive(x, plan, writer, defaultChecksums(x, upload))
-    const etag = etagFrom(x.settings.etag === 'md5' && upload.customerKey === undefined ? md5 : undefined)
+    const etag = etagFrom(x.settings.etag === 'md5' && hasMd5Etag(upload.described) ? md5 : undefined)
     part = { number, body: await writer.finish(), etag, checksums, lastModified: x.settings.now() }
   } catch (error) {
     await writer.discard()
@@ -109,7 +107,8 @@ export async function uploadPart(x: Exchange, bucketName: string, key: string): 
     headers: {
       etag: part.etag,
       ...(sent === undefined || value === undefined ? {} : { [`x-amz-checksum-${sent}`]: value }),
-      ...customerKeyHeaders(upload.customerKey),
+      ...encryptionHeaders(upload.described.headers),
+      ...customerKeyHeaders(ownKey),
     },
   }
 }

@@ -1,33 +1,32 @@
 /** PutObject, GetObject, HeadObject. */
+import { requireChecksum } from './s3-buckets.js'
 import { isDiscarded, nullWriter, release, retain } from './s3-body.js'
 import { failed, rangeOf, readCondition, writeCondition } from './s3-conditions.js'
 import { S3Error } from './s3-error.js'
 import { MAX_OBJECT_BYTES, type Answer, type Exchange } from './s3-exchange.js'
 import { shownEntry } from './s3-faults.js'
 import { entryOf, versionHeaders, writtenVersionHeaders } from './s3-history.js'
-import { metadataHeaders, metadataOf, rejectUnsupported, systemHeaders } from './s3-metadata.js'
+import { checkReadable } from './s3-archive.js'
+import { encryptionHeaders, metadataHeaders } from './s3-metadata.js'
 import { askedPart } from './s3-part-range.js'
 import { planPayload, withoutChecksums, type PayloadPlan } from './s3-payload.js'
+import { describedBy, propertyHeaders } from './s3-properties.js'
 import { receive } from './s3-receive.js'
 import { checkReadKey, customerKey, customerKeyHeaders } from './s3-ssec.js'
-import { checksumTypeOf, etagFrom, type Entry, type NewEntry } from './s3-store.js'
+import { checksumTypeOf, etagFrom, hasMd5Etag, type Entry, type NewEntry } from './s3-store.js'
 import type { S3ChecksumAlgorithm, S3Operation } from './s3-types.js'
 
 export async function putObject(x: Exchange, bucketName: string, key: string): Promise<Answer> {
   const bucket = x.store.bucket(bucketName)
-  rejectUnsupported(x.headers)
+  const described = describedBy(x, bucket)
   const plan = planPayload(x.headers, x.authorization.payloadHash, { needsLength: true, limit: MAX_OBJECT_BYTES })
-  const described = {
-    metadata: metadataOf(x.headers),
-    headers: systemHeaders(x.headers),
-    customerKey: customerKey(x.headers),
-  }
+  if (described.lock !== undefined) requireChecksum(x)
   writeCondition(x.headers, key, bucket.objects.get(key))
   const writer = await x.store.writer(plan.length)
   let sent: NewEntry
   try {
     const { md5, checksums } = await receive(x, plan, writer, defaultChecksum(x, plan))
-    const etag = etagFrom(x.settings.etag === 'md5' && described.customerKey === undefined ? md5 : undefined)
+    const etag = etagFrom(x.settings.etag === 'md5' && hasMd5Etag(described) ? md5 : undefined)
     sent = { ...described, body: await writer.finish(), etag, checksums, lastModified: x.settings.now() }
   } catch (error) {
     await writer.discard()
@@ -49,6 +48,7 @@ export async function putObject(x: Exchange, bucketName: string, key: string): P
       etag: entry.etag,
       ...writtenVersionHeaders(entry),
       ...checksumHeaders(entry),
+      ...encryptionHeaders(entry.headers),
       ...customerKeyHeaders(entry.customerKey),
     },
   }
@@ -100,6 +100,7 @@ export async function getObject(x: Exchange, bucketName: string, key: string): P
       'last-modified': entry.lastModified.toUTCString(),
       ...versionHeaders(bucket, entry),
     }
+    if (x.record.method !== 'HEAD') checkReadable(entry, x.settings.now)
     if (condition === 'not-modified') return { status: 304, headers: validators }
     if (isDiscarded(entry.body) && x.record.method !== 'HEAD')
       throw new Error('the bytes of this object were discarded')
@@ -110,6 +111,7 @@ export async function getObject(x: Exchange, bucketName: string, key: string): P
       'accept-ranges': 'bytes',
       ...entry.headers,
       ...metadataHeaders(entry.metadata),
+      ...propertyHeaders(entry, x.settings.now),
       ...customerKeyHeaders(entry.customerKey),
     }
     for (const [parameter, name] of Object.entries(OVERRIDES)) {

@@ -1,4 +1,5 @@
 /** UploadPartCopy: a part that is read from an object of this server. */
+import { release } from './s3-body.js'
 import type { Range } from './s3-conditions.js'
 import { checkCopySize, copySource, digest } from './s3-copy-source.js'
 import { S3Error } from './s3-error.js'
@@ -6,14 +7,16 @@ import { xmlAnswer, type Answer, type Exchange } from './s3-exchange.js'
 import { announcedChecksums, defaultChecksums, storePart } from './s3-multipart.js'
 import { checksumElements } from './s3-objects.js'
 import { partNumberOf, uploadIdOf, uploadOf, type Part } from './s3-pending.js'
+import { encryptionHeaders } from './s3-metadata.js'
 import { checkPartKey, customerKey, customerKeyHeaders } from './s3-ssec.js'
-import { etagFrom } from './s3-store.js'
+import { etagFrom, hasMd5Etag } from './s3-store.js'
 
 export async function uploadPartCopy(x: Exchange, bucketName: string, key: string): Promise<Answer> {
   const bucket = x.store.bucket(bucketName)
   const number = partNumberOf(x)
   const upload = uploadOf(bucket, key, uploadIdOf(x))
-  checkPartKey(customerKey(x.headers), upload.customerKey)
+  const { customerKey: ownKey, headers } = upload.described
+  checkPartKey(customerKey(x.headers), ownKey)
   const { entry, headers: sourceHeaders } = copySource(x)
   const range = copyRange(x.headers['x-amz-copy-source-range'], entry.body.size)
   checkCopySize(range.end - range.start)
@@ -21,7 +24,7 @@ export async function uploadPartCopy(x: Exchange, bucketName: string, key: strin
   let part: Part
   try {
     const wanted = {
-      md5: x.settings.etag === 'md5' && upload.customerKey === undefined,
+      md5: x.settings.etag === 'md5' && hasMd5Etag(upload.described),
       checksums: defaultChecksums(x, upload),
     }
     const { md5, checksums } = await digest(entry, range, wanted, (piece) => {
@@ -33,13 +36,20 @@ export async function uploadPartCopy(x: Exchange, bucketName: string, key: strin
     await writer.discard()
     throw error
   }
+  try {
+    await x.settings.afterCopyRead(x.record)
+  } catch (error) {
+    await release(part.body)
+    throw error
+  }
   await storePart(x, bucket, upload, part)
   const answer = xmlAnswer('CopyPartResult', {
     LastModified: part.lastModified.toISOString(),
     ETag: part.etag,
     ...checksumElements({ checksums: announcedChecksums(upload, part) }),
   })
-  return { ...answer, headers: { ...answer.headers, ...sourceHeaders, ...customerKeyHeaders(upload.customerKey) } }
+  const described = { ...encryptionHeaders(headers), ...customerKeyHeaders(ownKey) }
+  return { ...answer, headers: { ...answer.headers, ...sourceHeaders, ...described } }
 }
 
 /** Both ends must be there and inside the source, unlike those of a Range header. */

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { release, type StoredBody } from './s3-body.js'
 import { S3Error } from './s3-error.js'
 import type { Exchange } from './s3-exchange.js'
-import type { Bucket } from './s3-store.js'
+import type { Bucket, Described } from './s3-store.js'
 import type { S3ChecksumAlgorithm, S3Checksums, S3ChecksumType } from './s3-types.js'
 
 export interface Part {
@@ -20,12 +20,10 @@ export interface PendingUpload {
   readonly id: string
   readonly key: string
   readonly initiated: Date
-  readonly metadata: Readonly<Record<string, string>>
-  readonly headers: Readonly<Record<string, string>>
+  /** By CreateMultipartUpload. */
+  readonly described: Described
   /** What CreateMultipartUpload named, if anything. */
   readonly checksum: { readonly algorithm: S3ChecksumAlgorithm; readonly type: S3ChecksumType } | undefined
-  /** See Entry.customerKey. */
-  readonly customerKey: string | undefined
   readonly parts: Map<number, Part>
 }
 

@@ -1,4 +1,5 @@
 /** From a request line to an operation. What is not known here is not implemented. */
+import { addressOf, type Places } from './s3-address.js'
 import { decodePath } from './s3-copy-source.js'
 import { S3Error } from './s3-error.js'
 import type { S3Operation } from './s3-types.js'
@@ -41,6 +42,9 @@ const PARAMETERS: Readonly<Record<S3Operation, readonly string[]>> = {
   HeadObject: READ_PARAMETERS,
   DeleteObject: ['versionId'],
   CreateMultipartUpload: ['uploads'],
+  CreateSession: ['session'],
+  RenameObject: ['renameObject'],
+  GetObjectAttributes: ['attributes', 'versionId'],
   UploadPart: ['uploadId', 'partNumber'],
   UploadPartCopy: ['uploadId', 'partNumber'],
   CompleteMultipartUpload: ['uploadId'],
@@ -57,6 +61,16 @@ const PARAMETERS: Readonly<Record<S3Operation, readonly string[]>> = {
   ],
   PutBucketVersioning: ['versioning'],
   GetBucketVersioning: ['versioning'],
+  GetObjectTagging: ['tagging', 'versionId'],
+  PutObjectTagging: ['tagging', 'versionId'],
+  DeleteObjectTagging: ['tagging', 'versionId'],
+  GetObjectAcl: ['acl', 'versionId'],
+  PutObjectAcl: ['acl', 'versionId'],
+  GetObjectRetention: ['retention', 'versionId'],
+  PutObjectRetention: ['retention', 'versionId'],
+  GetObjectLegalHold: ['legal-hold', 'versionId'],
+  PutObjectLegalHold: ['legal-hold', 'versionId'],
+  RestoreObject: ['restore', 'versionId'],
   ListObjectVersions: [
     'versions',
     'prefix',
@@ -69,16 +83,25 @@ const PARAMETERS: Readonly<Record<S3Operation, readonly string[]>> = {
   Unknown: [],
 }
 
+/** By a query parameter and the method: the commands for properties of an object. */
+const PROPERTIES: Readonly<Record<string, Readonly<Record<string, S3Operation>>>> = {
+  tagging: { GET: 'GetObjectTagging', PUT: 'PutObjectTagging', DELETE: 'DeleteObjectTagging' },
+  acl: { GET: 'GetObjectAcl', PUT: 'PutObjectAcl' },
+  retention: { GET: 'GetObjectRetention', PUT: 'PutObjectRetention' },
+  'legal-hold': { GET: 'GetObjectLegalHold', PUT: 'PutObjectLegalHold' },
+  restore: { POST: 'RestoreObject' },
+}
+
 /** Bytes of a key in UTF-8. */
 const MAX_KEY = 1024
 
-export function route(method: string, url: string, headers: Readonly<Record<string, string>>): Route {
+export function route(method: string, url: string, headers: Readonly<Record<string, string>>, places: Places): Route {
   const mark = url.indexOf('?')
   const rawPath = mark < 0 ? url : url.slice(0, mark)
   const query = parseQuery(mark < 0 ? '' : url.slice(mark + 1))
   try {
     const path = decodePath(rawPath)
-    const [, bucket = '', key = ''] = /^\/([^/]*)(?:\/(.*))?$/s.exec(path) ?? []
+    const { bucket, key } = addressOf(headers.host ?? '', path, places)
     const operation = operationOf(method, bucket, key, query, headers)
     return {
       operation,
@@ -105,24 +128,35 @@ function operationOf(
   const copies = headers['x-amz-copy-source'] !== undefined || has('x-amz-copy-source')
   const part = has('uploadId') && has('partNumber')
   const listsV2 = query.some(([name, value]) => name === 'list-type' && value === '2')
+  const property = Object.keys(PROPERTIES).find((name) => has(name))
   const table: Readonly<Record<string, S3Operation>> =
     bucket === ''
       ? { GET: 'ListBuckets' }
-      : key === ''
-        ? {
-            GET: listing(has, listsV2),
-            HEAD: 'HeadBucket',
-            PUT: has('versioning') ? 'PutBucketVersioning' : 'CreateBucket',
-            DELETE: 'DeleteBucket',
-            POST: has('delete') ? 'DeleteObjects' : 'Unknown',
-          }
-        : {
-            GET: has('uploadId') ? 'ListParts' : 'GetObject',
-            HEAD: 'HeadObject',
-            PUT: part ? (copies ? 'UploadPartCopy' : 'UploadPart') : copies ? 'CopyObject' : 'PutObject',
-            POST: has('uploads') ? 'CreateMultipartUpload' : has('uploadId') ? 'CompleteMultipartUpload' : 'Unknown',
-            DELETE: has('uploadId') ? 'AbortMultipartUpload' : 'DeleteObject',
-          }
+      : key !== '' && property !== undefined
+        ? (PROPERTIES[property] ?? {})
+        : key === ''
+          ? {
+              GET: listing(has, listsV2),
+              HEAD: 'HeadBucket',
+              PUT: has('versioning') ? 'PutBucketVersioning' : 'CreateBucket',
+              DELETE: 'DeleteBucket',
+              POST: has('delete') ? 'DeleteObjects' : 'Unknown',
+            }
+          : {
+              GET: has('uploadId') ? 'ListParts' : has('attributes') ? 'GetObjectAttributes' : 'GetObject',
+              HEAD: 'HeadObject',
+              PUT: has('renameObject')
+                ? 'RenameObject'
+                : part
+                  ? copies
+                    ? 'UploadPartCopy'
+                    : 'UploadPart'
+                  : copies
+                    ? 'CopyObject'
+                    : 'PutObject',
+              POST: has('uploads') ? 'CreateMultipartUpload' : has('uploadId') ? 'CompleteMultipartUpload' : 'Unknown',
+              DELETE: has('uploadId') ? 'AbortMultipartUpload' : 'DeleteObject',
+            }
   const operation = Object.hasOwn(table, method) ? (table[method] ?? 'Unknown') : 'Unknown'
   const known = (name: string): boolean =>
     name === 'x-id' || /^x-amz-/i.test(name) || PARAMETERS[operation].includes(name)
@@ -130,6 +164,7 @@ function operationOf(
 }
 
 function listing(has: (name: string) => boolean, v2: boolean): S3Operation {
+  if (has('session')) return 'CreateSession'
   if (has('uploads')) return 'ListMultipartUploads'
   if (has('versioning')) return 'GetBucketVersioning'
   if (has('versions')) return 'ListObjectVersions'

@@ -8,7 +8,7 @@ import { S3Error } from './s3-error.js'
 import type { Answer } from './s3-exchange.js'
 import { addVersion, hideKey, removeVersion, type DeleteMarker, type Version } from './s3-history.js'
 import type { PendingUpload } from './s3-pending.js'
-import type { S3Checksums, S3ChecksumType } from './s3-types.js'
+import type { S3Checksums, S3ChecksumType, S3Grant, S3ObjectLock } from './s3-types.js'
 
 export interface Entry {
   readonly versionId: string
@@ -26,11 +26,21 @@ export interface Entry {
   readonly uploadId?: string
   /** SSE-C: the base64 MD5 of the key that reads must bring. */
   readonly customerKey?: string | undefined
+  /** Default: none. */
+  readonly tags?: Readonly<Record<string, string>> | undefined
+  /** The access control list; default: the owner alone. */
+  readonly grants?: readonly S3Grant[] | undefined
+  readonly lock?: S3ObjectLock | undefined
+  /** Of an archived object: until when its restored copy is there. */
+  readonly restoredUntil?: Date | undefined
   readonly lastModified: Date
 }
 
 /** What is to be stored; it gets its version when it is. */
 export type NewEntry = Omit<Entry, 'versionId'>
+
+/** What the headers of an upload or a copy say of the object. */
+export type Described = Pick<Entry, 'metadata' | 'headers' | 'customerKey' | 'tags' | 'grants' | 'lock'>
 
 export interface EntryPart {
   readonly size: number
@@ -47,17 +57,28 @@ export interface Bucket {
   readonly older: Map<string, readonly Version[]>
   /** undefined: never enabled. */
   versioning: 'Enabled' | 'Suspended' | undefined
+  /** Made for Object Lock. */
+  readonly objectLock: boolean
+  /** Object ownership BucketOwnerEnforced. */
+  readonly aclsDisabled: boolean
   /** By id. */
   readonly uploads: Map<string, PendingUpload>
 }
 
-export function newBucket(name: string, created: Date): Bucket {
+/** A bucket for Object Lock has its versioning enabled, for good. */
+export function newBucket(
+  name: string,
+  created: Date,
+  { objectLock = false, aclsDisabled = false }: Partial<Pick<Bucket, 'objectLock' | 'aclsDisabled'>> = {},
+): Bucket {
   return {
     name,
     created,
     objects: new Map(),
     older: new Map(),
-    versioning: undefined,
+    versioning: objectLock ? 'Enabled' : undefined,
+    objectLock,
+    aclsDisabled,
     uploads: new Map(),
   }
 }
@@ -149,6 +170,15 @@ export function compareKeys(a: string, b: string): number {
 /** undefined where there is no checksum. */
 export function checksumTypeOf(entry: Pick<Entry, 'checksums' | 'checksumType'>): S3ChecksumType | undefined {
   return Object.keys(entry.checksums).length > 0 ? (entry.checksumType ?? 'FULL_OBJECT') : undefined
+}
+
+/** Whether S3 makes its ETag the MD5 of its bytes: not under a customer's or a KMS key, and not in directory buckets. */
+export function hasMd5Etag({ customerKey, headers }: Pick<Entry, 'customerKey' | 'headers'>): boolean {
+  return (
+    customerKey === undefined &&
+    headers['x-amz-server-side-encryption']?.startsWith('aws:kms') !== true &&
+    headers['x-amz-storage-class'] !== 'EXPRESS_ONEZONE'
+  )
 }
 
 /** An ETag from the body's MD5, or a random one of the same form. */

@@ -5,6 +5,8 @@ export type {
   S3ChecksumAlgorithm,
   S3Checksums,
   S3ChecksumType,
+  S3Grant,
+  S3ObjectLock,
   S3PendingPart,
   S3PendingUpload,
   S3Seed,
@@ -27,6 +29,9 @@ export type S3Operation =
   | 'HeadObject'
   | 'DeleteObject'
   | 'CreateMultipartUpload'
+  | 'CreateSession'
+  | 'RenameObject'
+  | 'GetObjectAttributes'
   | 'UploadPart'
   | 'UploadPartCopy'
   | 'CompleteMultipartUpload'
@@ -36,6 +41,16 @@ export type S3Operation =
   | 'PutBucketVersioning'
   | 'GetBucketVersioning'
   | 'ListObjectVersions'
+  | 'GetObjectTagging'
+  | 'PutObjectTagging'
+  | 'DeleteObjectTagging'
+  | 'GetObjectAcl'
+  | 'PutObjectAcl'
+  | 'GetObjectRetention'
+  | 'PutObjectRetention'
+  | 'GetObjectLegalHold'
+  | 'PutObjectLegalHold'
+  | 'RestoreObject'
   | 'Unknown'
 
 /** Options of `startS3`. */
@@ -46,6 +61,13 @@ export interface S3Options {
   readonly region?: string
   /** The only credentials that are accepted. Default: a fixed test pair, see `clientConfig`. */
   readonly credentials?: S3Credentials
+  /**
+   * Buckets by the names of access points. `arn:aws:s3:<region>:<any account>:accesspoint/<name>` is then that bucket: as
+   * Bucket of a client of `virtualHostConfig`, and with `/object/<key>` as the source of a copy. Default: none.
+   */
+  readonly accessPoints?: Readonly<Record<string, string>>
+  /** How long a session of CreateSession lasts, in seconds. 0: every one has expired when it is used. Default 300, as in S3. */
+  readonly sessionSeconds?: number
   /** Where the private temporary directory for large bodies is made. Default: the system's. */
   readonly directory?: string
   /** Bodies of more bytes than this go to disk. Default 4 MiB. */
@@ -68,10 +90,17 @@ export interface S3Options {
   /**
    * The time that what is stored from now on gets: LastModified of objects, versions, delete markers, parts and copies,
    * Initiated of uploads, CreationDate of buckets. S3 rounds it down to a whole second, and an object from a multipart
-   * upload has the time at which the upload began. Signatures are checked against the machine's clock all the same.
+   * upload has the time at which the upload began. Retention (Object Lock) and restored copies end by it, too.
+   * Signatures are checked against the machine's clock all the same.
    * Default: the machine's clock.
    */
   readonly now?: () => Date
+  /**
+   * Conditions that the server takes no notice of, as there are servers that do: `write` is If-Match and If-None-Match
+   * of PutObject, CopyObject, CompleteMultipartUpload, DeleteObject and DeleteObjects, `copy-source` are the conditions
+   * on the source of CopyObject and UploadPartCopy. Default: none.
+   */
+  readonly ignoreConditions?: readonly ('write' | 'copy-source')[]
 }
 
 /** A static key pair. */
@@ -86,6 +115,17 @@ export interface S3ClientConfig {
   readonly region: string
   readonly forcePathStyle: true
   readonly credentials: S3Credentials
+}
+
+/** What `new S3Client(…)` needs to name buckets and access points in the host. */
+export interface S3VirtualHostConfig {
+  /** `http://s3.localhost:PORT` */
+  readonly endpoint: string
+  readonly region: string
+  readonly forcePathStyle: false
+  readonly credentials: S3Credentials
+  /** Options of Node's request handler: an agent that finds every host on this machine, ended by the client's `destroy`. */
+  readonly requestHandler: Record<string, unknown>
 }
 
 /** One request as it arrived. What is known only later (body, status) is filled in as it becomes known. */
@@ -160,6 +200,12 @@ export interface S3Server {
   readonly endpoint: string
   /** `new S3Client(s3.clientConfig)` */
   readonly clientConfig: S3ClientConfig
+  /**
+   * The same for virtual-hosted style, for which a client needs a host name and its resolution: access point ARNs (see
+   * `accessPoints`) work with no other. Each call makes sockets of its own. For any other client: a request belongs to the
+   * bucket B if its Host is `B.s3.localhost`, or if there is a bucket B and its Host is `B.<anything>`.
+   */
+  virtualHostConfig(): S3VirtualHostConfig
   /** Every request that arrived, in order; may be emptied by the caller (`requests.length = 0`). */
   readonly requests: S3Request[]
   /** The schedule of faults that are still to come. */
@@ -173,6 +219,13 @@ export interface S3Server {
    * Returns what ends it, for a hook that is to run once.
    */
   onRequest(hook: (request: S3Request) => void | Promise<void>): () => void
+  /**
+   * Calls `hook` in each CopyObject and UploadPartCopy that has read its source (which is there, and as the conditions
+   * on it want it), and waits for it before the conditions on the destination are checked and the copy is stored. It may
+   * change stored objects or send requests of its own; the copy has what was read before. An error that it throws
+   * becomes a 500. Returns what ends it.
+   */
+  onCopy(hook: (request: S3Request) => void | Promise<void>): () => void
   /** The keys of a bucket in S3's order (UTF-8 bytes). Throws if there is no such bucket. */
   keys(bucket: string): string[]
   /** The multipart uploads of a bucket that are neither complete nor aborted, in the order in which they began. Throws if there is no such bucket. */

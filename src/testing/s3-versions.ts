@@ -13,6 +13,7 @@ export async function putBucketVersioning(x: Exchange, name: string): Promise<An
   const status = xml?.name === 'VersioningConfiguration' ? childText(xml, 'Status') : undefined
   if (status !== 'Enabled' && status !== 'Suspended') throw new S3Error('MalformedXML')
   if (xml !== undefined && childText(xml, 'MfaDelete') === 'Enabled') throw new S3Error('NotImplemented')
+  if (bucket.objectLock && status === 'Suspended') throw new S3Error('InvalidBucketState')
   bucket.versioning = status
   return { status: 200, headers: {} }
 }

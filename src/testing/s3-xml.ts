@@ -27,10 +27,11 @@ function content(children: XmlChildren): string {
     .join('')
 }
 
+// (A name may have attributes behind it.)
 function element(name: string, value: XmlValue): string {
   if (value === undefined) return ''
   if (Array.isArray(value)) return (value as readonly XmlChildren[]).map((one) => element(name, one)).join('')
-  return `<${name}>${typeof value === 'object' ? content(value as XmlChildren) : escapeText(String(value))}</${name}>`
+  return `<${name}>${typeof value === 'object' ? content(value as XmlChildren) : escapeText(String(value))}</${name.replace(/ .*/s, '')}>`
 }
 
 const NAMED: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' }

@@ -1,14 +1,22 @@
 /**
  * An S3 inside the process, for tests: an HTTP server on a loopback port that is strict where Amazon S3 is strict
  * (signatures, aws-chunked framing, checksums, limits) and can be made to misbehave where a test needs it (faults,
- * tampering). It answers the operations of `S3Operation` in path style, with one account and one region; multipart
- * uploads (UploadPartCopy too) and versions are among them, ACLs, tags, locks and the rest get 501 NotImplemented.
+ * tampering). It answers the operations of `S3Operation` in path style and virtual-hosted style, for general purpose and
+ * directory buckets and through access points, with one account and one region; multipart
+ * uploads (UploadPartCopy too), versions, tags, access control lists, object locks and archives are among them; the rest
+ * gets 501 NotImplemented: configurations of buckets (default retention and encryption, policies, lifecycle, websites,
+ * …), S3 Select, annotations, torrents.
  *
  * Where it differs from S3: SSE-C headers are taken over http, and only compared, nothing is encrypted. A part of an
  * upload that announced a checksum algorithm must always bring that checksum. GetObject with partNumber counts the
  * parts 1, 2, 3, … whatever numbers they were uploaded with. The answer to a CompleteMultipartUpload is repeated for the
  * latest 1,000 uploads, while the object or version that they made is there. ListObjectVersions has no delimiter. The
- * versions of a key are in the order in which they were written, whatever `now` said then.
+ * versions of a key are in the order in which they were written, whatever `now` said then. Directory buckets are listed
+ * in order, their names need no zone that exists, and a copy within them may be onto itself. Other objects have access
+ * control lists (which allow and forbid nothing) unless CreateBucket said x-amz-object-ownership: BucketOwnerEnforced,
+ * as new buckets of S3 are by default; aws-exec-read is not known. Object Lock is to be had with CreateBucket
+ * (x-amz-bucket-object-lock-enabled) only. RestoreObject takes no time. SSE-S3 and SSE-KMS headers are stored and
+ * returned, nothing is encrypted, and an object without them does not say AES256.
  *
  *     const s3 = await startS3({ buckets: ['bucket'] })
  *     const client = new S3Client(s3.clientConfig)
@@ -16,12 +24,14 @@
  *     await s3.close()
  */
 import { once, setMaxListeners } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
+import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo, LookupFunction, Socket } from 'node:net'
+import { SERVICE_HOST } from './s3-address.js'
 import { isBucketName } from './s3-buckets.js'
 import { createDispatch } from './s3-dispatch.js'
 import type { Settings } from './s3-exchange.js'
 import { objectAccess } from './s3-access.js'
+import { createHooks } from './s3-hooks.js'
 import { createPacer } from './s3-pace.js'
 import { createStore, newBucket, sortedKeys } from './s3-store.js'
 import type { S3Credentials, S3Fault, S3Options, S3Request, S3Server } from './s3-types.js'
@@ -40,6 +50,7 @@ export async function startS3(options: S3Options = {}): Promise<S3Server> {
   const ending = new AbortController()
   setMaxListeners(0, ending.signal) // every wait is one
   const now = clock(options.now)
+  const copyHooks = createHooks(ending.signal)
   const settings: Settings = {
     region: options.region ?? 'us-east-1',
     credentials: { ...(options.credentials ?? CREDENTIALS) },
@@ -47,7 +58,11 @@ export async function startS3(options: S3Options = {}): Promise<S3Server> {
     etag: options.etag ?? 'md5',
     verifyPayload: options.verifyPayload ?? true,
     now,
+    ignoreConditions: [...(options.ignoreConditions ?? [])],
+    afterCopyRead: (request) => copyHooks.run(request),
     pacer: createPacer(options.paceBytesPerSecond, ending.signal),
+    accessPoints: new Map(Object.entries(options.accessPoints ?? {})),
+    sessions: { known: new Map(), lifetimeMs: (options.sessionSeconds ?? 300) * 1000 },
   }
   const store = createStore({
     directory: options.directory,
@@ -84,7 +99,9 @@ export async function startS3(options: S3Options = {}): Promise<S3Server> {
   server.keepAliveTimeout = 60_000
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const { port } = server.address() as AddressInfo
+  const endpoint = `http://127.0.0.1:${port}`
+  const common = { region: settings.region, credentials: { ...settings.credentials } }
 
   let closed: Promise<void> | undefined
   const close = (): Promise<void> =>
@@ -100,7 +117,13 @@ export async function startS3(options: S3Options = {}): Promise<S3Server> {
 
   return {
     endpoint,
-    clientConfig: { endpoint, region: settings.region, forcePathStyle: true, credentials: { ...settings.credentials } },
+    clientConfig: { endpoint, forcePathStyle: true, ...common },
+    virtualHostConfig: () => ({
+      endpoint: `http://${SERVICE_HOST}:${port}`,
+      forcePathStyle: false,
+      ...common,
+      requestHandler: { httpAgent: new Agent({ keepAlive: true, lookup: toThisMachine }) },
+    }),
     requests,
     faults,
     fail: (...more) => void faults.push(...more),
@@ -109,11 +132,17 @@ export async function startS3(options: S3Options = {}): Promise<S3Server> {
       hooks.add(own)
       return () => void hooks.delete(own)
     },
+    onCopy: (hook) => copyHooks.add(hook),
     keys: (bucket) => sortedKeys(store.bucket(bucket)),
     ...objectAccess(store, settings),
     close,
     [Symbol.asyncDispose]: close,
   }
+}
+
+const toThisMachine: LookupFunction = (_host, options, callback) => {
+  if (options.all === true) callback(null, [{ address: '127.0.0.1', family: 4 }])
+  else callback(null, '127.0.0.1', 4)
 }
 
 /** S3 knows no milliseconds: two versions of the same second have the same LastModified. */

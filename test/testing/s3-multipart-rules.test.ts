@@ -126,7 +126,7 @@ test('conditions hold when the upload is completed', async () => {
 test('metadata, storage class and unknown headers are checked when the upload is created', async () => {
   const Metadata = { a: 'x'.repeat(2048) }
   await rejects(begin(client, 'm', { Metadata }), 'MetadataTooLarge', 400)
-  await rejects(begin(client, 'm', { ObjectLockLegalHoldStatus: 'ON' }), 'NotImplemented', 501)
+  await rejects(begin(client, 'm', { ObjectLockLegalHoldStatus: 'ON' }), 'InvalidRequest', 400)
   await rejects(begin(client, 'm', { StorageClass: 'NOPE' as 'STANDARD' }), 'InvalidStorageClass', 400)
   const accepted = await begin(client, 'm', { RequestPayer: 'requester', ExpectedBucketOwner: '123456789012' })
   const requester = { RequestPayer: 'requester', ExpectedBucketOwner: '123456789012' } as const
