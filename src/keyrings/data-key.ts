@@ -27,7 +27,12 @@ export function keyLengthsOf({ keyLength, keyLengths }: Suite): readonly number[
 }
 
 /** The wrap that is asked for: `usual`, unless the request names another of `others`. */
-export function wrapWanted(owner: string, { algorithm }: WrapRequest, usual: string, ...others: string[]): string {
+export function wrapWanted(
+  owner: string,
+  { algorithm }: Pick<WrapRequest, 'algorithm'>,
+  usual: string,
+  ...others: string[]
+): string {
   if (algorithm === undefined || algorithm === usual || others.includes(algorithm)) return algorithm ?? usual
   throw configError(`${owner} writes ${[usual, ...others].join(' or ')}, not ${JSON.stringify(algorithm)}`)
 }
@@ -54,6 +59,9 @@ export function onlyEncryptedKey({ encryptedDataKeys }: UnwrapRequest): Encrypte
 }
 
 export function wrapResult(dataKey: DataKey, algorithm: string, ciphertext: Uint8Array, context: Context): WrapResult {
-  const encrypted = { algorithm, provider: s3ecProvider, info: new Uint8Array(0), ciphertext }
-  return { dataKey, encryptedDataKeys: [encrypted], context }
+  return { dataKey, encryptedDataKeys: [encryptedKey(algorithm, ciphertext)], context }
+}
+
+export function encryptedKey(algorithm: string, ciphertext: Uint8Array): EncryptedDataKey {
+  return { algorithm, provider: s3ecProvider, info: new Uint8Array(0), ciphertext }
 }

@@ -18,6 +18,8 @@ export interface Suite {
   readonly keyLength: number
   /** Lengths in bytes that an unwrapped data key may have: old objects have shorter ones. Default: `keyLength` only. */
   readonly keyLengths?: readonly number[]
+  /** Whether each message has a key of its own, derived from the data key and fresh random bytes, so that one data key may serve many messages. Default: false. */
+  readonly derivesMessageKeys?: boolean
 }
 
 /** A data key, encrypted for one key of a keyring. */
@@ -42,6 +44,10 @@ export interface WrapRequest {
   readonly dataKey?: DataKey
   /** The wrap that is wanted, by its name in format V2, where that is not the keyring's usual one. */
   readonly algorithm?: string
+  /** Length in bytes of the message that the key is for, where it is known: for keyrings that keep count. */
+  readonly plaintextLength?: number
+  /** The commitment policy of the client that asks. A keyring that keeps keys must not give one that was asked for under another policy. */
+  readonly commitmentPolicy?: string
   readonly signal?: AbortSignal
 }
 
@@ -57,7 +63,27 @@ export interface UnwrapRequest {
   /** The map as stored with the object, unchanged. It is data from storage: choose among your own keys with it, take no key from it. */
   readonly context: Context
   readonly encryptedDataKeys: readonly EncryptedDataKey[]
+  /** As for WrapRequest. */
+  readonly commitmentPolicy?: string
   readonly signal?: AbortSignal
+}
+
+/** A wrapped data key that is to be wrapped anew; suite, context and encryptedDataKeys are those that are stored. */
+export interface RewrapRequest extends UnwrapRequest {
+  /** The keyring that opens what is stored. */
+  readonly from: Keyring
+  /** The caller's encryption context for the new wrap; empty where none was given. */
+  readonly newContext: Context
+  /** As for WrapRequest. */
+  readonly algorithm?: string
+}
+
+export interface RewrapResult {
+  readonly encryptedDataKeys: readonly EncryptedDataKey[]
+  /** What is stored with the object from now on: `newContext` and what the keyring added to it. */
+  readonly context: Context
+  /** Whether the new wrap is under the very key that the stored one is under. */
+  readonly sameKey: boolean
 }
 
 /**
@@ -74,6 +100,14 @@ export interface Keyring {
    * authenticates a context. Omit it to be asked for everything.
    */
   readonly algorithms?: readonly string[]
+  /** `wrap` gives one data key for several messages: formats that do not derive a key for each refuse it at set-up. Default: false. */
+  readonly sharesDataKeys?: boolean
   wrap(request: WrapRequest): MaybePromise<WrapResult>
   unwrap(request: UnwrapRequest): MaybePromise<DataKey | undefined>
+  /**
+   * Wraps a stored data key under this keyring's key inside the key service, so that nobody sees it. Resolves to
+   * `undefined` where the service cannot do that for the two keyrings: the data key is then unwrapped and wrapped. Rejects
+   * with DecryptionError for what is about the object. Absent: never possible.
+   */
+  rewrap?(request: RewrapRequest): MaybePromise<RewrapResult | undefined>
 }

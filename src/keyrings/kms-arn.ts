@@ -62,6 +62,11 @@ export function isConfiguredKey(configured: KmsKeyName, used: KmsKeyArn): boolea
   }
 }
 
+/** Whether two keys are the same one, or replicas of one multi-region key. */
+export function isSameKey(one: KmsKeyArn, other: KmsKeyArn): boolean {
+  return isConfiguredKey({ form: 'key ARN', ...one }, other)
+}
+
 function samePlace(a: Omit<KmsKeyArn, 'keyId'>, b: KmsKeyArn): boolean {
   return a.partition === b.partition && a.accountId === b.accountId
 }

@@ -2,12 +2,15 @@ import {
   DecryptCommand,
   EncryptCommand,
   GenerateDataKeyCommand,
+  ReEncryptCommand,
   type DecryptCommandInput,
   type DecryptCommandOutput,
   type EncryptCommandInput,
   type EncryptCommandOutput,
   type GenerateDataKeyCommandInput,
   type GenerateDataKeyCommandOutput,
+  type ReEncryptCommandInput,
+  type ReEncryptCommandOutput,
 } from '@aws-sdk/client-kms'
 import { configError, CseError } from '../errors.js'
 import { isCallersAbort, kmsError } from './kms-errors.js'
@@ -17,6 +20,9 @@ import { isBytes, takeList } from './options.js'
 export interface KmsClientLike {
   send(command: never, options?: { abortSignal?: AbortSignal }): Promise<unknown>
 }
+
+/** KMS's limit for a CiphertextBlob, in bytes. A longer one is refused here, because KMS's answer to it is not about the object. */
+const maximumBlob = 6144
 
 /** A client and what is said about it in messages. */
 export interface KmsAccess {
@@ -39,6 +45,10 @@ export function encrypt(access: KmsAccess, input: EncryptCommandInput): Promise<
 
 export function decrypt(access: KmsAccess, input: DecryptCommandInput): Promise<DecryptCommandOutput> {
   return call<DecryptCommandOutput>(access, 'Decrypt', new DecryptCommand(input))
+}
+
+export function reEncrypt(access: KmsAccess, input: ReEncryptCommandInput): Promise<ReEncryptCommandOutput> {
+  return call<ReEncryptCommandOutput>(access, 'ReEncrypt', new ReEncryptCommand(input))
 }
 
 async function call<Output extends object>(access: KmsAccess, operation: string, command: object): Promise<Output> {
@@ -71,18 +81,27 @@ export function takePlaintext(plaintext: unknown, lengths: readonly number[]): U
   return undefined
 }
 
+/** Whether KMS can have made it, and takes it. */
+export function isCiphertextBlob(blob: unknown): blob is Uint8Array {
+  return isBytes(blob) && blob.length > 0 && blob.length <= maximumBlob
+}
+
+/** KMS's limit for one request. */
+export const maximumGrantTokens = 10
+
 export function checkClient(owner: string, client: unknown): void {
   if (typeof client !== 'object' || client === null || !('send' in client) || typeof client.send !== 'function') {
     throw configError(`${owner}: client must be a KMSClient of @aws-sdk/client-kms`)
   }
 }
 
-/** KMS takes at most ten. */
 export function takeGrantTokens(owner: string, tokens: readonly string[] | undefined): { GrantTokens?: string[] } {
   const taken = takeList(`${owner}: grantTokens`, tokens, (token: unknown) => {
     if (typeof token !== 'string' || token === '') throw configError(`${owner}: grantTokens must be non-empty strings`)
     return token
   })
-  if (taken.length > 10) throw configError(`${owner}: at most 10 grantTokens, not ${taken.length}`)
+  if (taken.length > maximumGrantTokens) {
+    throw configError(`${owner}: at most ${maximumGrantTokens} grantTokens, not ${taken.length}`)
+  }
   return taken.length === 0 ? {} : { GrantTokens: [...taken] }
 }

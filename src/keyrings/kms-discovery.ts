@@ -1,7 +1,9 @@
 import { configError } from '../errors.js'
 import { requireS3ec } from './data-key.js'
 import type { DataKey, Keyring, UnwrapRequest, WrapResult } from './keyring.js'
+import type { KmsKeyArn } from './kms-arn.js'
 import { checkClient, takeGrantTokens, type KmsClientLike } from './kms-client.js'
+import { rememberSource } from './kms-rewrap.js'
 import { kmsAlgorithms, kmsUnwrap } from './kms-unwrap.js'
 import { takeList, takeOptions } from './options.js'
 
@@ -28,7 +30,8 @@ const owner = 'kmsDiscoveryKeyring'
  * Reads objects wrapped under any KMS key of the given accounts that the caller may use; it cannot write. KMS learns the
  * key from its own ciphertext, and the key that it used must pass the filter: names of keys that are stored with an
  * object are never used. It opens the wraps `kms+context` and `kms`; whether objects with the second, of older clients,
- * may be read at all is the format's policy, decided before the keyring is asked. Prefer `kmsKeyring` where the key is known: it accepts no other.
+ * may be read at all is the format's policy, decided before the keyring is asked. When an object gets a new wrap from a
+ * `kmsKeyring`, KMS can move the data key from a key of the filter without showing it (ReEncrypt). Prefer `kmsKeyring` where the key is known: it accepts no other.
  *
  * @throws CseError `ERR_S3CSE_CONFIG` for a filter without accounts or an unknown option, and on every write. Later:
  * KmsError `ERR_S3CSE_KMS` where KMS refuses or cannot be reached for a reason that is not about the object.
@@ -43,8 +46,9 @@ export function kmsDiscoveryKeyring(options: KmsDiscoveryKeyringOptions): Keyrin
   const tokens = takeGrantTokens(owner, grantTokens)
   const { accountIds, partition } = takeFilter(discoveryFilter)
   const keyWords = `the object's key (discovery in ${accountIds.join(', ')})`
+  const accept = (used: KmsKeyArn): boolean => used.partition === partition && accountIds.includes(used.accountId)
 
-  return Object.freeze({
+  const keyring: Keyring = Object.freeze({
     algorithms: kmsAlgorithms,
 
     async wrap(): Promise<WrapResult> {
@@ -53,14 +57,11 @@ export function kmsDiscoveryKeyring(options: KmsDiscoveryKeyringOptions): Keyrin
 
     async unwrap(request: UnwrapRequest): Promise<DataKey | undefined> {
       requireS3ec(owner, request.suite)
-      return kmsUnwrap(
-        { client, keyWords, signal: request.signal },
-        tokens,
-        request,
-        (used) => used.partition === partition && accountIds.includes(used.accountId),
-      )
+      return kmsUnwrap({ client, keyWords, signal: request.signal }, tokens, request, accept)
     },
   })
+  rememberSource(keyring, { client, keyId: undefined, keyWords, partition, region: undefined, ...tokens, accept })
+  return keyring
 }
 
 function takeFilter(filter: KmsDiscoveryFilter): KmsDiscoveryFilter {

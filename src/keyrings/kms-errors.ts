@@ -15,6 +15,14 @@ const remedies: ReadonlyMap<string, string> = new Map([
   ['ThrottlingException', 'make fewer requests, raise the quota, or let the KMS client retry more often'],
   ['ValidationException', "check keyId, grantTokens and the encryption context against KMS's limits"],
 ])
+/** Where an operation needs another remedy, by operation and name. */
+const ownRemedies: ReadonlyMap<string, string> = new Map([
+  [
+    'ReEncrypt AccessDeniedException',
+    "the caller of the new keyring's KMS client needs kms:ReEncryptFrom on the old key and kms:ReEncryptTo on the new key; " +
+      'check key policies, IAM policies and grants',
+  ],
+])
 const otherwise = "check region, endpoint, credentials and network of the KMS client; the cause has the SDK's error"
 
 export function isAboutTheObject(error: unknown): boolean {
@@ -30,9 +38,8 @@ export function isCallersAbort(error: unknown, signal: AbortSignal | undefined):
 export function kmsError(operation: string, key: string, cause: unknown): KmsError {
   const name = nameOf(cause)
   const reason = name !== undefined && /^[A-Za-z]{1,64}$/.test(name) ? name : 'an error'
-  return new KmsError(`KMS ${operation} with ${key} failed with ${reason}: ${remedies.get(reason) ?? otherwise}.`, {
-    cause,
-  })
+  const remedy = ownRemedies.get(`${operation} ${reason}`) ?? remedies.get(reason) ?? otherwise
+  return new KmsError(`KMS ${operation} with ${key} failed with ${reason}: ${remedy}.`, { cause })
 }
 
 function nameOf(error: unknown): string | undefined {

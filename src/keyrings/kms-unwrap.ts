@@ -2,15 +2,20 @@ import { KmsError } from '../errors.js'
 import { keyLengthsOf, onlyEncryptedKey } from './data-key.js'
 import type { DataKey, UnwrapRequest } from './keyring.js'
 import { parseKmsKeyArn, type KmsKeyArn } from './kms-arn.js'
-import { decrypt, takePlaintext, type KmsAccess } from './kms-client.js'
+import { decrypt, isCiphertextBlob, takePlaintext, type KmsAccess } from './kms-client.js'
 import { fitsSuite, kmsAlgorithm, legacyKmsAlgorithm } from './kms-context.js'
 import { isAboutTheObject } from './kms-errors.js'
 
-/** KMS's limit for a CiphertextBlob, in bytes. A longer one is refused here, because KMS's answer to it is not about the object. */
-export const maximumBlob = 6144
-
 /** Every wrap that KMS opens, by its name. */
 export const kmsAlgorithms: readonly string[] = Object.freeze([kmsAlgorithm, legacyKmsAlgorithm])
+
+/** The blob that KMS may be asked about; `undefined` where the object is refused without asking. */
+export function storedBlob(request: UnwrapRequest): Uint8Array | undefined {
+  const key = onlyEncryptedKey(request)
+  if (key === undefined || !kmsAlgorithms.includes(key.algorithm) || !fitsSuite(request, key.algorithm))
+    return undefined
+  return isCiphertextBlob(key.ciphertext) ? key.ciphertext : undefined
+}
 
 /** Decrypt, and what its answer must be: a data key of a length that the suite has, from a key that `accept` knows. */
 export async function kmsUnwrap(
@@ -19,11 +24,8 @@ export async function kmsUnwrap(
   request: UnwrapRequest,
   accept: (used: KmsKeyArn) => boolean,
 ): Promise<DataKey | undefined> {
-  const key = onlyEncryptedKey(request)
-  if (key === undefined || !kmsAlgorithms.includes(key.algorithm) || !fitsSuite(request, key.algorithm))
-    return undefined
-  const { ciphertext: blob } = key
-  if (blob.length === 0 || blob.length > maximumBlob) return undefined
+  const blob = storedBlob(request)
+  if (blob === undefined) return undefined
   try {
     const input = { ...target, CiphertextBlob: blob, EncryptionContext: { ...request.context } }
     const output = await decrypt(access, input)

@@ -1,11 +1,21 @@
 import { configError } from '../errors.js'
 import { givenDataKey, requireS3ec, wrapResult, wrapWanted } from './data-key.js'
-import type { Context, DataKey, Keyring, UnwrapRequest, WrapRequest, WrapResult } from './keyring.js'
+import type {
+  Context,
+  DataKey,
+  Keyring,
+  RewrapRequest,
+  RewrapResult,
+  UnwrapRequest,
+  WrapRequest,
+  WrapResult,
+} from './keyring.js'
 import { isConfiguredKey, parseKmsKeyArn, parseKmsKeyName, type KmsKeyArn, type KmsKeyName } from './kms-arn.js'
 import {
   checkClient,
   encrypt,
   generateDataKey,
+  isCiphertextBlob,
   takeGrantTokens,
   takePlaintext,
   unexpected,
@@ -13,8 +23,9 @@ import {
   type KmsClientLike,
 } from './kms-client.js'
 import { contextToWrap, kmsAlgorithm, legacyKmsAlgorithm } from './kms-context.js'
-import { kmsAlgorithms, kmsUnwrap, maximumBlob } from './kms-unwrap.js'
-import { isBytes, takeOptions } from './options.js'
+import { kmsRewrap, rememberSource, type KmsSource } from './kms-rewrap.js'
+import { kmsAlgorithms, kmsUnwrap } from './kms-unwrap.js'
+import { takeOptions } from './options.js'
 
 export interface KmsKeyringOptions {
   /** The caller's own `KMSClient`: its region, credentials, endpoint, retries and time-outs are used as they are. */
@@ -24,7 +35,10 @@ export interface KmsKeyringOptions {
    * the key that wrapped them, so that re-pointing an alias makes older objects unreadable through it.
    */
   readonly keyId: string
-  /** For permissions from a grant that has not taken effect everywhere yet; at most ten. Default: none. */
+  /**
+   * For permissions from a grant that has not taken effect everywhere yet; at most ten. Those of both keyrings are sent
+   * with ReEncrypt; if these are more than ten together, the data key is unwrapped and wrapped instead. Default: none.
+   */
   readonly grantTokens?: readonly string[] | undefined
 }
 
@@ -38,12 +52,18 @@ const owner = 'kmsKeyring'
  * Reads also the `kms` wrap of older clients, whose context does not bind the content algorithm. Whether such objects
  * may be read at all is the format's policy, decided before the keyring is asked.
  *
+ * A data key that another `kmsKeyring` or a `kmsDiscoveryKeyring` has wrapped gets its new wrap by ReEncrypt, so that it
+ * never leaves KMS, where one request can do that: both keyrings have the same client, or clients of the same region and
+ * endpoint, and no ARN says that the keys are of two regions or partitions. The new keyring's client asks; it needs
+ * kms:ReEncryptFrom on the old key and kms:ReEncryptTo on the new one. KMS does not show the data key, so that its length
+ * is not checked then.
+ *
  * The response's copy of a data key is wiped as soon as it has been taken over, so a mocked client must give fresh bytes
  * for each call.
  *
  * @throws CseError `ERR_S3CSE_CONFIG` for a keyId of another form or an unknown option. Later: KmsError
  * `ERR_S3CSE_KMS` where KMS refuses or cannot be reached for a reason that is not about the object, and
- * `ERR_S3CSE_RESPONSE_UNEXPECTED` if it answers a write with something else than was asked for.
+ * `ERR_S3CSE_RESPONSE_UNEXPECTED` if it answers a write or ReEncrypt with something else than was asked for.
  */
 export function kmsKeyring(options: KmsKeyringOptions): Keyring {
   const { client, keyId, grantTokens } = takeOptions(owner, options, {
@@ -58,9 +78,19 @@ export function kmsKeyring(options: KmsKeyringOptions): Keyring {
     throw configError(`${owner}: keyId must be a key ARN, a key id, an alias name (alias/…) or an alias ARN`)
   }
   const accept = (used: KmsKeyArn): boolean => isConfiguredKey(name, used)
-  const accessFor = (signal: AbortSignal | undefined): KmsAccess => ({ client, keyWords: `key ${keyId}`, signal })
+  const keyWords = `key ${keyId}`
+  const accessFor = (signal: AbortSignal | undefined): KmsAccess => ({ client, keyWords, signal })
+  const source: KmsSource = {
+    client,
+    keyId,
+    keyWords,
+    partition: 'partition' in name ? name.partition : undefined,
+    region: 'region' in name ? name.region : undefined,
+    ...tokens,
+    accept,
+  }
 
-  return Object.freeze({
+  const keyring: Keyring = Object.freeze({
     algorithms: kmsAlgorithms,
 
     async wrap(request: WrapRequest): Promise<WrapResult> {
@@ -90,7 +120,16 @@ export function kmsKeyring(options: KmsKeyringOptions): Keyring {
       requireS3ec(owner, request.suite)
       return kmsUnwrap(accessFor(request.signal), { KeyId: keyId, ...tokens }, request, accept)
     },
+
+    async rewrap(request: RewrapRequest): Promise<RewrapResult | undefined> {
+      requireS3ec(owner, request.suite)
+      const algorithm = wrapWanted(owner, request, kmsAlgorithm, legacyKmsAlgorithm)
+      const context = contextToWrap(owner, request.newContext, { algorithm, suite: request.suite, keyId })
+      return kmsRewrap(request, { ...source, keyId, algorithm, context })
+    },
   })
+  rememberSource(keyring, source)
+  return keyring
 
   function checked(
     access: KmsAccess,
@@ -101,7 +140,7 @@ export function kmsKeyring(options: KmsKeyringOptions): Keyring {
     if (dataKey === undefined) throw unexpected(access, operation, 'without a data key of the length asked for')
     const blob = output.CiphertextBlob
     const used = parseKmsKeyArn(output.KeyId)
-    if (used !== undefined && accept(used) && isBytes(blob) && blob.length > 0 && blob.length <= maximumBlob) {
+    if (used !== undefined && accept(used) && isCiphertextBlob(blob)) {
       return wrapResult(dataKey, algorithm, new Uint8Array(blob), context)
     }
     dataKey.fill(0)

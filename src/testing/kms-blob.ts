@@ -18,7 +18,7 @@ export type ContextPairs = readonly (readonly [string, string])[]
 export function sealBlob(key: KmsKey, context: ContextPairs, plaintext: Uint8Array): Uint8Array {
   const header = blobHeader(key)
   const iv = randomBytes(ivLength)
-  const cipher = createCipheriv('aes-256-gcm', key.secret, iv)
+  const cipher = createCipheriv('aes-256-gcm', key.secrets[0], iv)
   cipher.setAAD(Buffer.concat([header, contextBytes(context)]))
   return Buffer.concat([header, iv, cipher.update(plaintext), cipher.final(), cipher.getAuthTag()])
 }
@@ -38,16 +38,21 @@ export function openBlob(key: KmsKey, context: ContextPairs, blob: Uint8Array): 
   const bytes = Buffer.from(blob)
   const body = header.length + ivLength
   if (bytes.length < body + tagLength || !bytes.subarray(0, header.length).equals(header)) return undefined
-  const decipher = createDecipheriv('aes-256-gcm', key.secret, bytes.subarray(header.length, body), {
-    authTagLength: tagLength,
-  })
-  decipher.setAAD(Buffer.concat([header, contextBytes(context)]))
-  decipher.setAuthTag(bytes.subarray(-tagLength))
-  try {
-    return Buffer.concat([decipher.update(bytes.subarray(body, -tagLength)), decipher.final()])
-  } catch {
-    return undefined
+  const aad = Buffer.concat([header, contextBytes(context)])
+  // The blob does not say with which of the key's secrets it was made.
+  for (const secret of key.secrets) {
+    const decipher = createDecipheriv('aes-256-gcm', secret, bytes.subarray(header.length, body), {
+      authTagLength: tagLength,
+    })
+    decipher.setAAD(aad)
+    decipher.setAuthTag(bytes.subarray(-tagLength))
+    try {
+      return Buffer.concat([decipher.update(bytes.subarray(body, -tagLength)), decipher.final()])
+    } catch {
+      // Another of them, or none.
+    }
   }
+  return undefined
 }
 
 /** Sorted and with the length before every string: {ab: c} and {a: bc} must not be the same. */

@@ -61,20 +61,20 @@ export function requiredBlob(input: KmsInput, name: string, maximum: number): Ui
 }
 
 /** As a list of pairs: an object would treat some names in a way of its own. */
-export function encryptionContext(input: KmsInput): readonly (readonly [string, string])[] {
-  const value = member(input, 'EncryptionContext')
+export function encryptionContext(input: KmsInput, name: string): readonly (readonly [string, string])[] {
+  const value = member(input, name)
   if (value === undefined) return []
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw serialization('EncryptionContext', 'a map')
+    throw serialization(name, 'a map')
   }
   let size = 0
   const pairs = Object.entries(value as Record<string, unknown>).map(([key, text]): readonly [string, string] => {
-    if (typeof text !== 'string') throw serialization('EncryptionContext', 'a map of strings')
-    if (key === '') throw validation("Value at 'EncryptionContext' failed to satisfy constraint: empty key")
+    if (typeof text !== 'string') throw serialization(name, 'a map of strings')
+    if (key === '') throw validation(`Value at '${name}' failed to satisfy constraint: empty key`)
     size += Buffer.byteLength(key) + Buffer.byteLength(text)
     return [key, text]
   })
-  if (size > maximumContext) throw validation(`EncryptionContext must have at most ${maximumContext} bytes`)
+  if (size > maximumContext) throw validation(`${name} must have at most ${maximumContext} bytes`)
   return pairs
 }
 

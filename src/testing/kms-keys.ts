@@ -1,23 +1,29 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import { makeRsaPair, rsaKeyBits, type RsaPair } from './kms-algorithms.js'
 import { kmsFailure } from './kms-error.js'
 
 /** What a key can be in here; KMS has more. */
 export type KmsKeyState = 'Enabled' | 'Disabled' | 'PendingDeletion' | 'PendingImport' | 'Unavailable'
 
-/** A key in one region. Replicas of a multi-region key share id and secret, and nothing else. */
+/** What a key can be made of. */
+export type KmsKeySpec = 'SYMMETRIC_DEFAULT' | 'RSA_2048' | 'RSA_3072' | 'RSA_4096' | 'HMAC_256'
+
+/** A key in one region. Replicas of a multi-region key share id and secrets, and nothing else. */
 export interface KmsKey {
   readonly arn: string
   readonly keyId: string
   readonly accountId: string
   readonly region: string
   readonly usage: 'ENCRYPT_DECRYPT' | 'GENERATE_VERIFY_MAC'
-  readonly spec: 'SYMMETRIC_DEFAULT' | 'HMAC_256'
+  readonly spec: KmsKeySpec
   readonly description: string
   readonly created: Date
   /** Region of the primary key; `undefined` for a single-region key. */
   readonly primaryRegion: string | undefined
-  /** 32 bytes. */
-  readonly secret: Uint8Array
+  /** The latest first; 32 bytes each. */
+  readonly secrets: [Uint8Array, ...Uint8Array[]]
+  /** Made when it is first needed, because making it takes time. */
+  readonly rsaPair: () => RsaPair
   state: KmsKeyState
 }
 
@@ -64,15 +70,42 @@ export class KmsKeys {
     if (multiRegion !== keyId.startsWith('mrk-')) {
       throw new TypeError('ids of multi-region keys, and only they, start with mrk-')
     }
-    const shared = { keyId, accountId, usage, description, created: new Date(), secret: randomBytes(32) }
     const spec = options.spec ?? (usage === 'ENCRYPT_DECRYPT' ? 'SYMMETRIC_DEFAULT' : 'HMAC_256')
+    if ((spec === 'HMAC_256') !== (usage === 'GENERATE_VERIFY_MAC')) {
+      throw new TypeError(`a key of spec ${spec} cannot be for ${usage}`)
+    }
+    const shared: Omit<KmsKey, 'arn' | 'region' | 'state'> = {
+      keyId,
+      accountId,
+      usage,
+      spec,
+      description,
+      created: new Date(),
+      primaryRegion: multiRegion ? region : undefined,
+      secrets: [randomBytes(32)],
+      rsaPair: once(() => makeRsaPair(rsaKeyBits(spec) ?? 2048)),
+    }
     const keys = [region, ...replicaRegions].map((where): KmsKey => {
       const arn = keyArn({ accountId, region: where }, keyId)
       if (this.#keys.has(arn)) throw new TypeError(`${arn} exists already`)
-      return { ...shared, arn, spec, region: where, primaryRegion: multiRegion ? region : undefined, state: 'Enabled' }
+      return { ...shared, arn, region: where, state: 'Enabled' }
     })
     for (const key of keys) this.#keys.set(key.arn, key)
     return keys[0] as KmsKey
+  }
+
+  /** A replica of a multi-region key in another region, which has none yet. */
+  replicate(key: KmsKey, region: string, description: string): KmsKey {
+    const arn = keyArn({ accountId: key.accountId, region }, key.keyId)
+    if (this.#keys.has(arn)) throw kmsFailure('AlreadyExistsException', `${arn} exists already`)
+    const replica: KmsKey = { ...key, arn, region, description, created: new Date(), state: 'Enabled' }
+    this.#keys.set(arn, replica)
+    return replica
+  }
+
+  /** A key and its replicas, in the order in which they were made. */
+  related(key: KmsKey): KmsKey[] {
+    return [...this.#keys.values()].filter((one) => one.accountId === key.accountId && one.keyId === key.keyId)
   }
 
   byArn(arn: string): KmsKey | undefined {
@@ -140,4 +173,9 @@ function checkedAliasArn(name: string, place: KmsPlace): string {
 
 function regionOf(arn: string): string {
   return arn.split(':')[3] ?? ''
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { value: T } | undefined
+  return () => (made ??= { value: make() }).value
 }

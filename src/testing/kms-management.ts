@@ -1,3 +1,4 @@
+import { algorithmsOf } from './kms-algorithms.js'
 import { kmsFailure } from './kms-error.js'
 import {
   optionalBoolean,
@@ -8,21 +9,26 @@ import {
   type KmsInput,
 } from './kms-input.js'
 import type { KmsKey, KmsKeys, KmsPlace } from './kms-keys.js'
-import { invalidState, symmetricAlgorithm as algorithm, type KmsState } from './kms-state.js'
+import { invalidState, type KmsState } from './kms-state.js'
+
+const keySpecs = ['SYMMETRIC_DEFAULT', 'RSA_2048', 'RSA_3072', 'RSA_4096', 'HMAC_256'] as const
 
 export function createKey({ keys }: KmsState, input: KmsInput, place: KmsPlace): Record<string, unknown> {
   const usage = optionalEnum(input, 'KeyUsage', ['ENCRYPT_DECRYPT', 'GENERATE_VERIFY_MAC'])
-  const spec = optionalEnum(input, 'KeySpec', ['SYMMETRIC_DEFAULT', 'HMAC_256'])
+  const spec = optionalEnum(input, 'KeySpec', keySpecs)
+  if ((spec ?? 'SYMMETRIC_DEFAULT') !== 'SYMMETRIC_DEFAULT' && usage === undefined) {
+    throw validation('KeyUsage is required for a key that is not symmetric')
+  }
   if ((spec === 'HMAC_256') !== (usage === 'GENERATE_VERIFY_MAC')) {
     throw validation('KeyUsage and KeySpec do not fit together')
   }
   const multiRegion = optionalBoolean(input, 'MultiRegion')
   const description = optionalString(input, 'Description')
-  return { KeyMetadata: metadata(keys.create({ ...place, usage, spec, multiRegion, description })) }
+  return { KeyMetadata: metadata(keys, keys.create({ ...place, usage, spec, multiRegion, description })) }
 }
 
 export function describeKey({ keys }: KmsState, input: KmsInput, place: KmsPlace): Record<string, unknown> {
-  return { KeyMetadata: metadata(keys.resolve(requiredString(input, 'KeyId'), place)) }
+  return { KeyMetadata: metadata(keys, keys.resolve(requiredString(input, 'KeyId'), place)) }
 }
 
 export function setEnabled(
@@ -63,7 +69,7 @@ export function listAliases({ keys }: KmsState, input: KmsInput, place: KmsPlace
 }
 
 /** Management operations take no alias. */
-function keyNotAlias(input: KmsInput, name: string): string {
+export function keyNotAlias(input: KmsInput, name: string): string {
   const value = requiredString(input, name)
   if (value.includes('alias/'))
     throw kmsFailure('InvalidArnException', `${name} must be a key id or key ARN, not an alias`)
@@ -76,7 +82,7 @@ function ownKey(keys: KmsKeys, input: KmsInput, place: KmsPlace): KmsKey {
   return key
 }
 
-function metadata(key: KmsKey): Record<string, unknown> {
+export function metadata(keys: KmsKeys, key: KmsKey): Record<string, unknown> {
   return {
     AWSAccountId: key.accountId,
     KeyId: key.keyId,
@@ -91,6 +97,18 @@ function metadata(key: KmsKey): Record<string, unknown> {
     CustomerMasterKeySpec: key.spec,
     KeySpec: key.spec,
     MultiRegion: key.primaryRegion !== undefined,
-    ...(key.spec === 'SYMMETRIC_DEFAULT' ? { EncryptionAlgorithms: [algorithm] } : { MacAlgorithms: ['HMAC_SHA_256'] }),
+    ...(key.primaryRegion !== undefined && { MultiRegionConfiguration: multiRegionConfiguration(keys, key) }),
+    ...(key.spec === 'HMAC_256'
+      ? { MacAlgorithms: ['HMAC_SHA_256'] }
+      : { EncryptionAlgorithms: algorithmsOf(key.spec) }),
+  }
+}
+
+function multiRegionConfiguration(keys: KmsKeys, key: KmsKey): Record<string, unknown> {
+  const all = keys.related(key).map(({ arn, region }) => ({ Arn: arn, Region: region }))
+  return {
+    MultiRegionKeyType: key.region === key.primaryRegion ? 'PRIMARY' : 'REPLICA',
+    PrimaryKey: all.find(({ Region }) => Region === key.primaryRegion),
+    ReplicaKeys: all.filter(({ Region }) => Region !== key.primaryRegion),
   }
 }

@@ -1,4 +1,4 @@
-import { decrypt, encrypt, generateDataKey } from './kms-cryptography.js'
+import { decrypt, encrypt, generateDataKey, reEncrypt } from './kms-cryptography.js'
 import {
   createAlias,
   createKey,
@@ -8,6 +8,7 @@ import {
   setEnabled,
   updateAlias,
 } from './kms-management.js'
+import { getPublicKey, replicateKey, rotateKeyOnDemand } from './kms-material.js'
 import type { KmsOperation } from './kms-state.js'
 
 /** Everything that this KMS answers; any other operation is unknown to it. */
@@ -24,4 +25,8 @@ export const operations: ReadonlyMap<string, KmsOperation> = new Map<string, Kms
   ['GenerateDataKeyWithoutPlaintext', (state, input, place) => generateDataKey(state, input, place, false)],
   ['Encrypt', encrypt],
   ['Decrypt', decrypt],
+  ['ReEncrypt', reEncrypt],
+  ['GetPublicKey', getPublicKey],
+  ['ReplicateKey', replicateKey],
+  ['RotateKeyOnDemand', rotateKeyOnDemand],
 ])

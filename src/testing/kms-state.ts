@@ -18,9 +18,13 @@ export interface KnownBlob {
 /** Takes a request's document and gives the answer's; throws what `kmsFailure` makes. */
 export type KmsOperation = (state: KmsState, input: KmsInput, place: KmsPlace) => Readonly<Record<string, unknown>>
 
-/** The only algorithm of symmetric keys. */
-export const symmetricAlgorithm = 'SYMMETRIC_DEFAULT'
-
 export function invalidState(key: KmsKey): Error {
   return kmsFailure('KMSInvalidStateException', `${key.arn} is ${key.state}.`)
+}
+
+/** Whether the key may be used for cryptography. */
+export function checkEnabled(key: KmsKey): void {
+  if (key.state === 'Disabled') throw kmsFailure('DisabledException', `${key.arn} is disabled.`)
+  if (key.state === 'Unavailable') throw kmsFailure('KeyUnavailableException', `${key.arn} is not available.`)
+  if (key.state !== 'Enabled') throw invalidState(key)
 }

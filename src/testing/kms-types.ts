@@ -1,5 +1,5 @@
 /** The public types of the in-process KMS. */
-import type { KmsKeyState } from './kms-keys.js'
+import type { KmsKeySpec, KmsKeyState } from './kms-keys.js'
 
 /** Options of `startKms`. */
 export interface KmsOptions {
@@ -66,12 +66,17 @@ export interface KmsKeyOptions {
   readonly region?: string
   /** A multi-region key, whose id starts with `mrk-`. Default: whether `replicaRegions` has any or `keyId` starts so. */
   readonly multiRegion?: boolean
-  /** Regions that get a replica: same id and secret, an ARN and a state of its own. Default: none. */
+  /** Regions that get a replica: same id and secrets, an ARN and a state of its own. Default: none. */
   readonly replicaRegions?: readonly string[]
   /** Default: a new UUID. */
   readonly keyId?: string
   /** `GENERATE_VERIFY_MAC` makes a key that cannot encrypt. Default `ENCRYPT_DECRYPT`. */
   readonly usage?: 'ENCRYPT_DECRYPT' | 'GENERATE_VERIFY_MAC'
+  /**
+   * `RSA_…` makes an asymmetric key; its key pair is made when it is first used, which takes up to seconds. Default:
+   * `SYMMETRIC_DEFAULT`, and `HMAC_256` for a key that cannot encrypt.
+   */
+  readonly spec?: KmsKeySpec
 }
 
 export interface KmsCreatedKey {

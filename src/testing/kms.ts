@@ -15,12 +15,13 @@ import type { KmsClientConfig, KmsCreatedKey, KmsKeyOptions, KmsKnownBlob, KmsOp
  * await kms.close()
  * ```
  *
- * It has symmetric keys in any number of accounts and regions, aliases, multi-region keys, and the operations CreateKey,
- * DescribeKey, EnableKey, DisableKey, CreateAlias, UpdateAlias, DeleteAlias, ListAliases, GenerateDataKey,
- * GenerateDataKeyWithoutPlaintext, Encrypt and Decrypt; all others answer UnknownOperationException. It is strict where
- * KMS is: limits, key states, the encryption context, IncorrectKeyException and InvalidCiphertextException. Key ids and
- * alias names belong to the caller's account and to the region that the request is signed for; other accounts' keys are
- * named by ARN.
+ * It has symmetric and RSA encryption keys in any number of accounts and regions, aliases, multi-region keys, and the
+ * operations CreateKey, DescribeKey, EnableKey, DisableKey, CreateAlias, UpdateAlias, DeleteAlias, ListAliases,
+ * ReplicateKey, RotateKeyOnDemand (without KMS's limit on their number), GetPublicKey, GenerateDataKey,
+ * GenerateDataKeyWithoutPlaintext, Encrypt, Decrypt and ReEncrypt; all others answer UnknownOperationException. It is
+ * strict where KMS is: limits, key states, the encryption context, IncorrectKeyException and InvalidCiphertextException.
+ * Key ids and alias names belong to the caller's account and to the region that the request is signed for; other
+ * accounts' keys are named by ARN.
  *
  * It is not a key store: keys live in memory, signatures are not verified, and every caller may use every key (policies
  * and grants are not there; `fail` answers with AccessDeniedException where a test wants it).
