@@ -69,6 +69,28 @@ export interface Envelope {
    * `key` (what `exportKey` gave) no keyring is asked. Absent where the format cannot do that.
    */
   resume?(request: OpenRequest & { readonly key?: Uint8Array }): Promise<PositionalSealer>
+  /**
+   * The same checks, and then the data key wrapped anew; everything else of the envelope stays, and so does the body.
+   * Throws ERR_S3CSE_ROTATION where that cannot be. Absent where the format cannot do that.
+   */
+  rewrap?(request: RewrapEnvelopeRequest): Promise<RewrappedEnvelope>
+}
+
+export interface RewrapEnvelopeRequest extends OpenRequest {
+  /** Keyring and caller's context of the new wrap. */
+  readonly to: { readonly keyring: Keyring; readonly encryptionContext: Context }
+  /** A new wrap that the old key opens as well is an error (ERR_S3CSE_ROTATION). */
+  readonly enforceRotation: boolean
+  /** The data key stays inside the key service, where that can wrap it anew. */
+  readonly reEncrypt: boolean
+}
+
+export interface RewrappedEnvelope {
+  /** The whole envelope, as `seal` gives it. */
+  readonly metadata: ObjectMetadata
+  readonly summary: EnvelopeSummary
+  /** Whether the data key stayed inside the key service. */
+  readonly reEncrypted: boolean
 }
 
 export interface SealRequest {
@@ -77,6 +99,8 @@ export interface SealRequest {
   readonly encryptionContext: Context
   /** The pieces will come in order, from 0 on, which a runtime may do faster. Default: false, any order. */
   readonly ordered?: boolean
+  /** Of the plaintext, in bytes, where it is known. */
+  readonly plaintextLength?: number
   readonly signal?: AbortSignal
 }
 

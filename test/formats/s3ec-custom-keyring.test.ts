@@ -147,7 +147,9 @@ test('what the keyring is asked', async () => {
     const object = { bucket: 'b', key: 'k' }
     await format.recognise(metadata, object)!.open({ ...settings, object })
     const name = commitmentPolicy === writesV2 ? 'AES/GCM/NoPadding' : '115'
-    const suite = { id: commitmentPolicy === writesV2 ? 0x72 : 0x73, format: 's3ec', name, keyLength: 32 }
+    const older = commitmentPolicy === writesV2
+    const base = { id: older ? 0x72 : 0x73, format: 's3ec', name, keyLength: 32 }
+    const suite = older ? base : { ...base, derivesMessageKeys: true }
     const [wrap, unwrap] = requests as [WrapRequest, UnwrapRequest]
     assert.deepEqual([wrap.suite, { ...wrap.context }, wrap.signal], [suite, { a: 'b' }, signal])
     assert.deepEqual([unwrap.suite, { ...unwrap.context }], [suite, { a: 'b', 'aws:x-amz-cek-alg': name }])

@@ -3,25 +3,30 @@ import { GCM_MAX_LENGTH } from '../../crypto/gcm-blocks.js'
 import { cbcOpener, cbcSealer } from '../../crypto/cbc-message.js'
 import { gcmOpener } from '../../crypto/gcm-message.js'
 import { configError, DecryptionError, PolicyError } from '../../errors.js'
-import type { Keyring } from '../../keyrings/keyring.js'
-import { isBytes } from '../../keyrings/options.js'
 import type { Opener } from '../../message/opener.js'
 import { isPositional } from '../../message/sealer.js'
 import type { PositionalSealer, Sealer } from '../../message/sealer.js'
-import type { CommitmentPolicy, Envelope, InstructionFile, ObjectMetadata, ObjectName, OpenRequest } from '../format.js'
-import { callersContext, checkContext } from './context.js'
+import type {
+  CommitmentPolicy,
+  Envelope,
+  InstructionFile,
+  ObjectMetadata,
+  ObjectName,
+  OpenRequest,
+  RewrapEnvelopeRequest,
+} from '../format.js'
 import { decodeEnvelope, type StoredEnvelope } from './decode.js'
-import { contentAad, contentIv, deriveFrom } from './derive.js'
+import { contentAad, contentIv } from './derive.js'
 import { detect, type Detected, detectWithFile } from './detect.js'
+import { unencryptedLengthKey } from './envelope-keys.js'
 import { parseInstructionFile } from './instruction-file.js'
 import { invalidEnvelope, nameOf } from './messages.js'
-import { checkPolicy } from './policy.js'
+import { rewrapMessage } from './rewrap.js'
 import { gcmSealerV2, gcmSealerV3 } from './seal.js'
-import { cbcSuite, type SuiteRow } from './suites.js'
-import { keyLengthsOf, suiteForKeyrings, summaryOf } from './summary.js'
+import { cbcSuite } from './suites.js'
+import { summaryOf } from './summary.js'
+import { checkMessage, keyLengths, withContentKey } from './unwrap.js'
 import type { WritingKind } from './writing.js'
-
-const noLegacy = Object.freeze({ wrapping: false, content: false })
 
 /** What this format writes, for messages that are continued. */
 type Writes = (policy: CommitmentPolicy) => WritingKind
@@ -55,7 +60,15 @@ function envelopeOf(
     plaintextLength: (sealedLength: number) => plaintextLengthOf(envelope, sealedLength, object),
     open: (request: OpenRequest) => openMessage(envelope, request, object),
     resume: (request: ResumeRequest) => resumeMessage(envelope, request, object, writes),
+    rewrap: (request: RewrapEnvelopeRequest) =>
+      rewrapMessage(envelope, request, { object, writes, kept: keptValues(detected) }),
   })
+}
+
+/** What of an envelope is nobody's to change. */
+function keptValues({ values }: Detected): ObjectMetadata {
+  const length = values.get(unencryptedLengthKey)
+  return length === undefined ? {} : { [unencryptedLengthKey]: length }
 }
 
 type ResumeRequest = OpenRequest & { readonly key?: Uint8Array }
@@ -108,82 +121,6 @@ function checkWrites(
     'ERR_S3CSE_POLICY',
     `The upload of ${nameOf(object)} was begun in format ${version} (${contentAlgorithm}), which is not what is written here (the commitment policy is '${policy}'). Go on with it under the options that it was created with.`,
   )
-}
-
-/** Everything that is checked before a key is used or a key service is asked. */
-function checkMessage(envelope: StoredEnvelope, request: OpenRequest, object: ObjectName): void {
-  const { commitmentPolicy, legacy = noLegacy } = request
-  checkPolicy(envelope, { commitmentPolicy, legacy }, object)
-  checkWrap(envelope, request.keyring, object)
-  checkContext(envelope, callersContext(request.encryptionContext), object)
-}
-
-/** Gives the key that encrypts the content, which is wiped afterwards. */
-async function withContentKey<T>(
-  envelope: StoredEnvelope,
-  request: OpenRequest,
-  object: ObjectName,
-  use: (key: Uint8Array) => Promise<T>,
-): Promise<T> {
-  const { keyring, signal } = request
-  checkMessage(envelope, request, object)
-  // Nothing above has used a key or asked a key service, and nothing below tells one failure from another.
-  const dataKey: unknown = await keyring.unwrap({
-    suite: suiteForKeyrings(envelope.suite, envelope.contentAlgorithm, allowsContent(request)),
-    context: envelope.context,
-    encryptedDataKeys: [
-      {
-        algorithm: envelope.wrap.name,
-        provider: 'S3Keyring',
-        info: new Uint8Array(0),
-        ciphertext: envelope.encryptedDataKey,
-      },
-    ],
-    ...(signal && { signal }),
-  })
-  if (!isBytes(dataKey)) throw new DecryptionError()
-  try {
-    if (!keyLengths(envelope.suite, request).includes(dataKey.length)) throw new DecryptionError()
-    if (envelope.commitment === undefined) return await use(dataKey)
-    return await withCommittedKey(dataKey, envelope.nonce, envelope.commitment, use)
-  } finally {
-    dataKey.fill(0)
-  }
-}
-
-function allowsContent({ legacy = noLegacy }: OpenRequest): boolean {
-  return legacy.content
-}
-
-function keyLengths(suite: SuiteRow, request: OpenRequest): readonly number[] {
-  return keyLengthsOf(suite, allowsContent(request))
-}
-
-/** The commitment comes first: only the one data key that was committed to may give a content key. */
-async function withCommittedKey<T>(
-  dataKey: Uint8Array,
-  messageId: Uint8Array,
-  commitment: Uint8Array,
-  use: (key: Uint8Array) => Promise<T>,
-): Promise<T> {
-  const derivation = await deriveFrom(dataKey, messageId)
-  try {
-    if (!runtime.equal(await derivation.commitment(), commitment)) throw new DecryptionError()
-    const contentKey = await derivation.contentKey()
-    try {
-      return await use(contentKey)
-    } finally {
-      contentKey.fill(0)
-    }
-  } finally {
-    derivation.destroy()
-  }
-}
-
-function checkWrap({ wrap }: StoredEnvelope, keyring: Keyring, object: ObjectName): void {
-  const { algorithms } = keyring
-  if (algorithms === undefined || algorithms.includes(wrap.name)) return
-  throw invalidEnvelope(object, `its data key is under ${wrap.name}, and the keyring opens ${algorithms.join(', ')}.`)
 }
 
 function plaintextLengthOf({ suite }: StoredEnvelope, sealedLength: number, object: ObjectName): number | undefined {

@@ -62,7 +62,7 @@ function check(
   { keyring, commitmentPolicy, encryptionContext }: Parameters<Format['check']>[0],
   writes: (policy: CommitmentPolicy) => WritingKind,
 ): void {
-  const { wrap, unwrap, algorithms } = asRecord(keyring)
+  const { wrap, unwrap, algorithms, sharesDataKeys } = asRecord(keyring)
   if (typeof wrap !== 'function' || typeof unwrap !== 'function') {
     throw configError('keyring has to be an object with the methods wrap and unwrap.')
   }
@@ -71,6 +71,11 @@ function check(
   }
   const context = encryptionContext === undefined ? {} : callersContext(encryptionContext)
   const kind = writes(commitmentPolicy)
+  if (sharesDataKeys === true && !kind.suite.derivesKeys) {
+    throw configError(
+      `The keyring gives one data key for several messages, and ${String(kind.suite.stored[0])} (format ${kind.version}, commitmentPolicy '${commitmentPolicy}') encrypts each with the data key itself under a random IV: after 2^32 of them two would share an IV, and nothing would be secret or authentic any more. Only V3 derives a key for each message.`,
+    )
+  }
   if (algorithms === undefined && !kind.legacy) return
   if (algorithms !== undefined && !Array.isArray(algorithms)) {
     throw configError("The keyring's algorithms have to be an array of names.")

@@ -19,7 +19,7 @@ import { bindsContext, bindsSuiteInContext, maxEncryptedDataKeyLength, wrapByNam
 import type { WritingKind } from './writing.js'
 
 /** A wrap result that fits the format. */
-interface Wrapped {
+export interface Wrapped {
   readonly wrap: WrapRow
   readonly encryptedDataKey: Uint8Array
   readonly context: Context
@@ -36,6 +36,8 @@ export async function sealMessage(request: SealRequest, kind: WritingKind): Prom
     suite: suiteForKeyrings(suite, contentAlgorithm, false),
     context: given,
     ...(algorithm !== undefined && { algorithm }),
+    ...(request.plaintextLength !== undefined && { plaintextLength: request.plaintextLength }),
+    commitmentPolicy: request.commitmentPolicy,
     ...(signal && { signal }),
   })
   if (!isObject(result)) throw mistake('gave no result.')
@@ -45,11 +47,7 @@ export async function sealMessage(request: SealRequest, kind: WritingKind): Prom
     if (dataKey.length !== dataKeyLength) {
       throw mistake(`gave a data key of ${dataKey.length} bytes instead of ${dataKeyLength}.`)
     }
-    const wrapped = { ...checkEncryptedDataKeys(encryptedDataKeys, kind), context: checkStoredContext(context) }
-    if (algorithm !== undefined && wrapped.wrap.name !== algorithm) {
-      throw mistake(`wrapped with ${wrapped.wrap.name} where ${algorithm} was asked for.`)
-    }
-    checkBinding(wrapped, given, contentAlgorithm)
+    const wrapped = checkWrapped({ encryptedDataKeys, context }, { kind, given, algorithm, contentAlgorithm })
     const { ordered = false } = request
     return await (suite.committing
       ? sealV3(dataKey, wrapped, ordered)
@@ -57,6 +55,26 @@ export async function sealMessage(request: SealRequest, kind: WritingKind): Prom
   } finally {
     dataKey.fill(0)
   }
+}
+
+/** What a keyring has wrapped, if readers will take it. */
+export function checkWrapped(
+  { encryptedDataKeys, context }: { readonly encryptedDataKeys?: unknown; readonly context?: unknown },
+  asked: {
+    readonly kind: Pick<WritingKind, 'wraps'>
+    /** The caller's context. */
+    readonly given: Context
+    readonly algorithm: string | undefined
+    readonly contentAlgorithm: string
+  },
+): Wrapped {
+  const { kind, given, algorithm, contentAlgorithm } = asked
+  const wrapped = { ...checkEncryptedDataKeys(encryptedDataKeys, kind), context: checkStoredContext(context) }
+  if (algorithm !== undefined && wrapped.wrap.name !== algorithm) {
+    throw mistake(`wrapped with ${wrapped.wrap.name} where ${algorithm} was asked for.`)
+  }
+  checkBinding(wrapped, given, contentAlgorithm)
+  return wrapped
 }
 
 /** Throws ERR_S3CSE_CONFIG if the keyring has none of the wraps that a legacy format is written with. */
@@ -121,7 +139,10 @@ function summarise(version: EnvelopeVersion, suite: SuiteRow, wrapped: Wrapped):
 }
 
 /** The format stores exactly one. */
-function checkEncryptedDataKeys(given: unknown, kind: WritingKind): Pick<Wrapped, 'wrap' | 'encryptedDataKey'> {
+function checkEncryptedDataKeys(
+  given: unknown,
+  kind: Pick<WritingKind, 'wraps'>,
+): Pick<Wrapped, 'wrap' | 'encryptedDataKey'> {
   if (!Array.isArray(given) || given.length !== 1) {
     const count = Array.isArray(given) ? given.length : 'no'
     throw mistake(`gave ${count} encrypted data keys, and this format stores exactly one.`)
@@ -163,10 +184,10 @@ function checkBinding({ wrap, context }: Wrapped, given: Context, contentAlgorit
   if (!sameContext(withoutClientKeys(context), given)) throw mistake('changed entries of the encryption context.')
 }
 
-function mistake(what: string): Error {
+export function mistake(what: string): Error {
   return configError(`The keyring's wrap ${what}`)
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
+export function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null
 }

@@ -11,6 +11,8 @@ export interface SuiteRow {
   readonly legacy: boolean
   /** Whether the envelope commits to the data key. */
   readonly committing: boolean
+  /** Whether each message has a key of its own, derived from its data key and message id. */
+  readonly derivesKeys: boolean
   readonly ivLength: number
   /** 0 where nothing authenticates the content. */
   readonly tagLength: number
@@ -35,6 +37,7 @@ export const gcmSuite: SuiteRow = Object.freeze({
   name: 'ALG_AES_256_GCM_IV12_TAG16_NO_KDF',
   legacy: false,
   committing: false,
+  derivesKeys: false,
   ivLength: 12,
   tagLength: 16,
   stored: Object.freeze(['AES/GCM/NoPadding']),
@@ -49,6 +52,7 @@ export const committingSuite: SuiteRow = Object.freeze({
   name: 'ALG_AES_256_GCM_HKDF_SHA512_COMMIT_KEY',
   legacy: false,
   committing: true,
+  derivesKeys: true,
   ivLength: 12,
   tagLength: 16,
   stored: Object.freeze(['115']),
@@ -62,6 +66,7 @@ export const cbcSuite: SuiteRow = Object.freeze({
   name: 'ALG_AES_256_CBC_IV16_NO_KDF',
   legacy: true,
   committing: false,
+  derivesKeys: false,
   ivLength: 16,
   tagLength: 0,
   // The second name is Go's first-generation client's, for the same padding.
@@ -80,6 +85,7 @@ export const suites: readonly SuiteRow[] = Object.freeze([
     name: 'ALG_AES_256_CTR_IV16_TAG16_NO_KDF',
     legacy: true,
     committing: false,
+    derivesKeys: false,
     ivLength: 16,
     tagLength: 16,
     stored: Object.freeze([]),
@@ -94,6 +100,7 @@ export const suites: readonly SuiteRow[] = Object.freeze([
     name: 'ALG_AES_256_CTR_HKDF_SHA512_COMMIT_KEY',
     legacy: true,
     committing: true,
+    derivesKeys: true,
     ivLength: 16,
     tagLength: 16,
     stored: Object.freeze([]),

@@ -15,6 +15,7 @@ export function suiteForKeyrings(suite: SuiteRow, contentAlgorithm: string, lega
     format: formatName,
     name: contentAlgorithm,
     keyLength: dataKeyLength,
+    ...(suite.derivesKeys && { derivesMessageKeys: true }),
     ...(legacyContent && { keyLengths: keyLengthsOf(suite, legacyContent) }),
   })
 }

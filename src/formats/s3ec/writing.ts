@@ -16,7 +16,8 @@ export interface WritingKind {
   readonly legacy: boolean
 }
 
-function current(version: EnvelopeVersion, suite: SuiteRow): WritingKind {
+/** With the wraps of today; none where there are no such for it. */
+export function current(version: EnvelopeVersion, suite: SuiteRow): WritingKind {
   const wraps = suite.wraps[version]?.filter((name) => wrapByName(name)?.status === 'supported') ?? []
   return Object.freeze({ version, suite, wraps: Object.freeze(wraps), legacy: false })
 }
