@@ -1,5 +1,5 @@
 /**
- * Benchmarks: `npm run bench -- [memory] [small] [speed] [options]`, all by default. Prints Markdown tables, writes JSON
+ * Benchmarks: `npm run bench -- [memory] [small] [caching] [speed] [options]`, all by default. Prints Markdown tables, writes JSON
  * to bench/results/, and ends with status 1 if a limit is exceeded.
  *
  *   memory   peak memory and throughput of PutObject and GetObject of one large stream
@@ -9,6 +9,9 @@
  *     --batches 20       of each side
  *     --operations 1000  in each batch
  *     --cpu-prof         writes a CPU profile of the measured process to bench/results/
+ *   caching  requests to KMS and time that a caching keyring saves, for PutObject and GetObject of 1 KiB
+ *     --objects 2000     of each side
+ *     --kms-delay 5      milliseconds that KMS takes for a request
  *   speed    every way to write and read an object against the plain SDK, some 20 minutes
  *     --sizes 1KiB,1MiB,64MiB,1GiB
  *     --runs 5           of each side of each row
@@ -17,6 +20,7 @@
  */
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
+import { caching } from './caching.js'
 import { memory } from './memory.js'
 import { small } from './small.js'
 import { speed } from './speed.js'
@@ -24,7 +28,7 @@ import { buildSubjects } from './support/build.js'
 import { UsageError } from './support/errors.js'
 import { parseCount, parseSize } from './support/units.js'
 
-const BENCHMARKS = ['memory', 'small', 'speed']
+const BENCHMARKS = ['memory', 'small', 'caching', 'speed']
 
 async function main(): Promise<boolean> {
   const { values, positionals } = parseArgs({
@@ -34,6 +38,8 @@ async function main(): Promise<boolean> {
       directory: { type: 'string', default: tmpdir() },
       batches: { type: 'string', default: '20' },
       operations: { type: 'string', default: '1000' },
+      objects: { type: 'string', default: '2000' },
+      'kms-delay': { type: 'string', default: '5' },
       sizes: { type: 'string', default: '1KiB,1MiB,64MiB,1GiB' },
       runs: { type: 'string', default: '5' },
       rows: { type: 'string', default: '' },
@@ -47,6 +53,8 @@ async function main(): Promise<boolean> {
   const size = parseSize('size', values.size)
   const batches = parseCount('batches', values.batches)
   const operations = parseCount('operations', values.operations)
+  const objects = parseCount('objects', values.objects)
+  const kmsDelay = parseCount('kms-delay', values['kms-delay'])
   const sizes = values.sizes.split(',').map((text) => parseSize('sizes', text))
   const runs = parseCount('runs', values.runs)
   const rows = values.rows.split(',').filter((name) => name !== '')
@@ -58,6 +66,7 @@ async function main(): Promise<boolean> {
     if (wanted.has('small')) {
       within = (await small({ subjects, batches, operations, profile: values['cpu-prof'] })) && within
     }
+    if (wanted.has('caching')) within = (await caching({ subjects, objects, kmsDelay })) && within
     if (wanted.has('speed')) {
       within = (await speed({ subjects, sizes, runs, operations: rows, directory: values.directory })) && within
     }
