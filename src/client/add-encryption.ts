@@ -4,10 +4,15 @@ import type { HandlerExecutionContext, InitializeMiddleware, MiddlewareStack } f
 import { configError, CseError } from '../errors.js'
 import { commandRule, unsupported } from './commands.js'
 import { abortMultipartUpload, completeMultipartUpload } from './complete-multipart-upload.js'
+import { copyObject } from './copy-object.js'
 import { createMultipartUpload } from './create-multipart-upload.js'
+import { decided } from './decisions.js'
+import type { Acted } from './decisions.js'
+import { deleteObject, deleteObjects } from './delete-files.js'
 import { getObject } from './get-object.js'
 import { headObject } from './head-object.js'
 import { forgetClient, isAsStored, rememberClient } from './internal.js'
+import { renameObject } from './rename-object.js'
 import { settings as checkedSettings } from './options.js'
 import type { EncryptionOptions, Settings } from './options.js'
 import { putObject } from './put-object.js'
@@ -33,10 +38,24 @@ const handledCommands: Readonly<Record<string, Handler>> = {
   UploadPartCommand: uploadPart,
   CompleteMultipartUploadCommand: completeMultipartUpload,
   AbortMultipartUploadCommand: abortMultipartUpload,
+  CopyObjectCommand: copyObject,
+  DeleteObjectCommand: deleteObject,
+  DeleteObjectsCommand: deleteObjects,
+  RenameObjectCommand: renameObject,
 }
 
 /** A presigned request of these neither carries an object's bytes nor shows any. */
 const presignable = new Set(['HeadObjectCommand', 'AbortMultipartUploadCommand'])
+
+/** Whatever handles requests, these have no bodies to take from elsewhere. */
+const bodiless = new Set(['CopyObjectCommand', 'DeleteObjectCommand', 'DeleteObjectsCommand', 'RenameObjectCommand'])
+
+/** A URL of these does what it does for any client: no instruction file goes along. */
+function isPresignedAsIs(command: string, input: Input, { bind }: Settings): boolean {
+  if (command === 'CopyObjectCommand') return bind === undefined && input.MetadataDirective !== 'REPLACE'
+  if (command === 'RenameObjectCommand') return bind === undefined
+  return command === 'DeleteObjectCommand' || command === 'DeleteObjectsCommand'
+}
 
 function snapshot(input: Input): Input {
   const { Metadata } = input
@@ -45,33 +64,45 @@ function snapshot(input: Input): Input {
 
 function encryptionMiddleware(client: S3Client, settings: Settings) {
   return (next: Next, context: HandlerExecutionContext) =>
-    async (given: Args): Promise<Result> => {
+    (given: Args): Promise<Result> => {
       if (isAsStored(given.input)) return next(given)
       // As it is now: the caller may use the object for the next request while this one waits for a key.
       const args = { ...given, input: snapshot(given.input) }
       const command = context.commandName ?? 'a command without a name'
-      const rule = commandRule(command, args.input, settings.allowCommands)
-      if (rule === 'passed') return next(args)
-      const config = configOf(client)
-      if (isPresigning(given) && !presignable.has(command)) {
-        throw unsupported(
-          command,
-          'whoever uses a presigned URL sends or gets the bytes without this client, as plaintext on the way in and ciphertext on the way out. Presign with a plain client if that is meant. (Middleware that passes on no more than the input looks like presigning.)',
-        )
-      }
-      if (replacesBodies(config)) {
-        throw unsupported(
-          command,
-          "the client's request handler (WorkerHttpHandler) reads bodies in worker threads, past this client, and would send plaintext. Create the transfer manager with workerThreadCount: 1.",
-        )
-      }
-      const handle = handledCommands[command] as Handler
-      const result = await handle({ client, args, next, config, signal: signalOf(context) }, settings)
-      if (result.output.presigned !== undefined && !presignable.has(command)) {
-        throw unsupported(command, 'it was presigned instead of sent')
-      }
-      return result
+      const c = { client, args, next, config: configOf(client), signal: signalOf(context) }
+      return decided(client, settings, { command, input: args.input }, () =>
+        act(c, settings, command, isPresigning(given)),
+      )
     }
+}
+
+async function act(c: CommandContext, settings: Settings, command: string, presigning: boolean): Promise<Acted> {
+  const { args, next, config } = c
+  const { input } = args
+  if (commandRule(command, input, settings.allowCommands) === 'passed') return passed(await next(args))
+  if (presigning && isPresignedAsIs(command, input, settings)) return passed(await next(args))
+  if (presigning && !presignable.has(command)) {
+    throw unsupported(
+      command,
+      'whoever uses a presigned URL sends or gets the bytes without this client, as plaintext on the way in and ciphertext on the way out. Presign with a plain client if that is meant. (Middleware that passes on no more than the input looks like presigning.)',
+    )
+  }
+  if (replacesBodies(config) && !bodiless.has(command)) {
+    throw unsupported(
+      command,
+      "the client's request handler (WorkerHttpHandler) reads bodies in worker threads, past this client, and would send plaintext. Create the transfer manager with workerThreadCount: 1.",
+    )
+  }
+  const handle = handledCommands[command] as Handler
+  const result = await handle(c, settings)
+  if (result.output.presigned !== undefined && !presignable.has(command)) {
+    throw unsupported(command, 'it was presigned instead of sent')
+  }
+  return { result, passed: false }
+}
+
+function passed(result: Result): Acted {
+  return { result, passed: true }
 }
 
 function isEncrypting(stack: Stack): boolean {
@@ -146,6 +177,20 @@ export function removeEncryption(client: S3Client): void {
  */
 export function encryptedView<C extends S3Client>(client: C, options: EncryptionOptions): C {
   checkClient(client)
+  return addEncryption(viewOf(client), options)
+}
+
+/** A view of a client that encrypts already, under other settings. */
+export function viewWith(client: S3Client, settings: Settings): S3Client {
+  const view = viewOf(client)
+  removeEncryption(view)
+  install(view, settings)
+  rememberClient(view, settings)
+  return view
+}
+
+/** A second client that has its own middleware and handlers, and everything else of the first. */
+function viewOf<C extends S3Client>(client: C): C {
   // The SDK caches handlers in a member of the client, and deletes that member now and then: an own member would
   // uncover the plain client's. This one cannot be deleted from the view.
   let handlers: unknown
@@ -157,8 +202,7 @@ export function encryptedView<C extends S3Client>(client: C, options: Encryption
       },
     },
   }) as C
-  const view = Object.create(shadow, {
+  return Object.create(shadow, {
     middlewareStack: { value: client.middlewareStack.clone(), writable: true, configurable: true, enumerable: true },
   }) as C
-  return addEncryption(view, options)
 }

@@ -14,12 +14,6 @@ const handled = 'handled'
 const passed = 'passed'
 const refuse = (reason: string): CommandRule => ({ refuse: reason })
 
-function refuseReplace(input: Readonly<Record<string, unknown>>): string | undefined {
-  // Whatever is not COPY is refused: a lenient server might take 'replace' for REPLACE.
-  if (input.MetadataDirective === undefined || input.MetadataDirective === 'COPY') return undefined
-  return 'MetadataDirective REPLACE drops the envelope, and the copy could never be decrypted. Copy with the default directive COPY, or get the object and put it again.'
-}
-
 function refuseSelect(input: Readonly<Record<string, unknown>>): string | undefined {
   const request = input.RestoreRequest as { SelectParameters?: unknown } | undefined
   if (request?.SelectParameters === undefined) return undefined
@@ -34,8 +28,11 @@ const rules: Readonly<Record<string, CommandRule>> = {
   UploadPartCommand: handled,
   CompleteMultipartUploadCommand: handled,
   AbortMultipartUploadCommand: handled,
+  CopyObjectCommand: handled,
+  DeleteObjectCommand: handled,
+  DeleteObjectsCommand: handled,
+  RenameObjectCommand: handled,
 
-  CopyObjectCommand: { unless: refuseReplace },
   RestoreObjectCommand: { unless: refuseSelect },
   UploadPartCopyCommand: refuse(
     'it would join ciphertexts or plaintexts of other objects to this one, which no envelope describes. Get the source and put it again, or copy the whole object with CopyObject.',
@@ -74,9 +71,7 @@ const rules: Readonly<Record<string, CommandRule>> = {
   DeleteBucketTaggingCommand: passed,
   DeleteBucketWebsiteCommand: passed,
   DeleteObjectAnnotationCommand: passed,
-  DeleteObjectCommand: passed,
   DeleteObjectTaggingCommand: passed,
-  DeleteObjectsCommand: passed,
   DeletePublicAccessBlockCommand: passed,
   GetBucketAbacCommand: passed,
   GetBucketAccelerateConfigurationCommand: passed,
@@ -147,7 +142,6 @@ const rules: Readonly<Record<string, CommandRule>> = {
   PutObjectRetentionCommand: passed,
   PutObjectTaggingCommand: passed,
   PutPublicAccessBlockCommand: passed,
-  RenameObjectCommand: passed,
   UpdateBucketMetadataAnnotationTableConfigurationCommand: passed,
   UpdateBucketMetadataInventoryTableConfigurationCommand: passed,
   UpdateBucketMetadataJournalTableConfigurationCommand: passed,
@@ -156,8 +150,9 @@ const rules: Readonly<Record<string, CommandRule>> = {
 
 export const commandRules: ReadonlyMap<string, CommandRule> = new Map(Object.entries(rules))
 
-export function unsupported(command: string, reason: string): CseError {
-  return new CseError('ERR_S3CSE_UNSUPPORTED_COMMAND', `${command} is refused by an encrypting client: ${reason}`)
+export function unsupported(command: string, reason: string, cause?: unknown): CseError {
+  const message = `${command} is refused by an encrypting client: ${reason}`
+  return new CseError('ERR_S3CSE_UNSUPPORTED_COMMAND', message, cause === undefined ? {} : { cause })
 }
 
 /** Throws ERR_S3CSE_UNSUPPORTED_COMMAND, or says whether the command is 'handled' or 'passed'. */

@@ -10,6 +10,7 @@ import type { PositionalSealer } from '../message/sealer.js'
 import { callerChecksums } from './checksums.js'
 import { unsupported } from './commands.js'
 import { mergedMetadata, refuseReserved } from './envelope-metadata.js'
+import { emitterFor } from './events.js'
 import { setInfo, takeChecksums } from './info.js'
 import { fileMembers, fileOf, summaryWith } from './envelope-file.js'
 import { checkFileWritable } from './instruction-file.js'
@@ -20,6 +21,7 @@ import { objectName, requestSettings } from './request-options.js'
 import type { RequestSettings } from './request-options.js'
 import { abortError, throwIfAborted, untilAborted } from './sdk.js'
 import type { ClientConfig, CommandContext, Input, Result } from './sdk.js'
+import { timedSealer } from './timed.js'
 import { checkImportable } from './upload-importable.js'
 import { startUploadLog } from './upload-log.js'
 import { partBuffers } from './uploads.js'
@@ -85,7 +87,7 @@ export async function createMultipartUpload(c: CommandContext, settings: Setting
     const file = fileOf(settings, request, sealed.metadata)
     const metadata = mergedMetadata(own, file?.onObject ?? sealed.metadata, bucket, key)
     if (file !== undefined) await checkFileWritable({ ...c, settings, object: { bucket, key }, file })
-    const sealer = positional(sealed)
+    const sealer = timedSealer(positional(sealed), emitterFor(settings.observer, { bucket, key }))
     if (request.saveUpload !== undefined) {
       const { metadata: stored } = sealed
       await checkImportable({

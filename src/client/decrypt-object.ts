@@ -10,6 +10,7 @@ import { rangedRead, sealedRange } from '../message/ranged-read.js'
 import { streamedRead } from '../message/streamed-read.js'
 import { SLICE_LENGTH, verifiedRead } from '../message/verified-read.js'
 import type { ByteSource } from '../runtime/runtime.js'
+import { emitterFor } from './events.js'
 import { showPlaintext } from './info.js'
 import { fileMismatch } from './locate-envelope.js'
 import type { EncryptionInfo } from './info.js'
@@ -162,12 +163,15 @@ function wholeSource(g: GetContext, r: Reading, upstream: ByteSource = r.found.u
   if (delayed || opener.authentication === 'segment') return streamedRead(read)
   const { spool, memory, disk } = g.settings
   const { createSpool } = runtime
+  const emit = emitterFor(g.settings.observer, found.object)
   return verifiedRead({
     ...read,
     memory,
     disk,
     createSpool: spool === undefined || createSpool === undefined ? undefined : () => createSpool(spool.directory),
     reread: () => reread(g, r),
+    observe:
+      emit && ((type, bytes, milliseconds, ok) => emit({ type, bytes, milliseconds, outcome: ok ? 'done' : 'failed' })),
   })
 }
 

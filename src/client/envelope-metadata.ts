@@ -36,3 +36,16 @@ export function mergedMetadata(
   }
   return merged
 }
+
+/** User metadata as stored, divided into the caller's and the envelope's. */
+export function divided(
+  { Metadata }: Readonly<Record<string, unknown>>,
+  reserved: ReadonlySet<string>,
+): { own: ObjectMetadata; envelope: ObjectMetadata } {
+  const all = Object.entries((Metadata ?? {}) as ObjectMetadata)
+  const isEnvelopes = ([name]: [string, string]): boolean => reserved.has(name.toLowerCase())
+  return {
+    own: Object.fromEntries(all.filter((entry) => !isEnvelopes(entry))),
+    envelope: Object.fromEntries(all.filter(isEnvelopes)),
+  }
+}

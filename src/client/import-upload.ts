@@ -9,7 +9,9 @@ import type { PositionalSealer } from '../message/sealer.js'
 import { summaryWith } from './envelope-file.js'
 import { settingsOf } from './internal.js'
 import { onlyMembers } from './option-values.js'
+import { emitterFor } from './events.js'
 import type { Settings } from './options.js'
+import { timedSealer } from './timed.js'
 import { objectName, requestSettings, saveOption, stateKeyOption } from './request-options.js'
 import type { RequestSettings, SaveUpload } from './request-options.js'
 import { abortError } from './sdk.js'
@@ -105,7 +107,8 @@ async function restore(text: UploadText, settings: Settings, request: RequestSet
   const { bucket, key, uploadId, metadata, role, partSize, instructionFile } = header
   const envelope = settings.format.recognise(metadata, { bucket, key })
   if (envelope === undefined) throw uploadState('The state has an envelope of another format than the client writes.')
-  const { sealer, lines } = await unlock(text, envelope, settings, request)
+  const { lines, ...unlocked } = await unlock(text, envelope, settings, request)
+  const sealer = timedSealer(unlocked.sealer, emitterFor(settings.observer, { bucket, key }))
   let parts: Multipart | undefined
   try {
     const active: { current?: ActiveUpload } = {}

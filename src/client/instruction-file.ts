@@ -35,6 +35,8 @@ export interface FileWriting {
   readonly args: { readonly input: Input }
   /** Of the multipart upload that it completes. */
   readonly uploadId?: string
+  /** Of the object as it will be, where that is known: a rename changes neither that nor its time. */
+  readonly etag?: string | undefined
   /** Gets what takes a file back that stays although its object may not come to be. */
   readonly kept?: (undo: () => Promise<void>) => void
   readonly signal: AbortSignal | undefined
@@ -58,8 +60,9 @@ type Undo = (w: FileWriting, stored: Output) => Promise<unknown>
  */
 export async function withInstructionFile<T>(w: FileWriting, storeObject: () => Promise<T>): Promise<T> {
   const written = await writeFile(w)
+  let stored: T
   try {
-    return await storeObject()
+    stored = await storeObject()
   } catch (error) {
     // S3 may still complete an upload whose request was given up, and a repeated Complete needs the file.
     if (w.uploadId !== undefined && !isRefusal(error)) {
@@ -71,6 +74,21 @@ export async function withInstructionFile<T>(w: FileWriting, storeObject: () => 
       await takeBack(w, written).catch(() => undefined)
     }
     throw error
+  }
+  await keepFile(w)
+  return stored
+}
+
+/**
+ * Somebody may have deleted the object that was there before, and found the new file already: then it is written once
+ * more. (Who deletes looks for the object afterwards: see `restoreFile`.) What was asked for is done, so that what fails
+ * here fails nothing.
+ */
+export async function keepFile(w: FileWriting): Promise<void> {
+  try {
+    if ((await head(w, fileKey(w))) === undefined) await put(w, { IfNoneMatch: '*' })
+  } catch {
+    // As above.
   }
 }
 
@@ -145,7 +163,7 @@ async function replaceable(w: FileWriting, versioned: boolean): Promise<StoredFi
   throw notOurs(w)
 }
 
-function isTooLong(error: unknown): boolean {
+export function isTooLong(error: unknown): boolean {
   return error instanceof CseError && error.code === 'ERR_S3CSE_ENVELOPE_INVALID'
 }
 
@@ -266,6 +284,7 @@ async function isStored(w: FileWriting, replaced: HeadObjectCommandOutput | unde
   const object = await head(w, w.object.key)
   if (object === undefined) return false
   if (leavesMarks(w)) return Object.entries(w.file.onObject).every(([name, value]) => object.Metadata?.[name] === value)
+  if (w.etag !== undefined) return object.ETag === w.etag
   if (replaced !== undefined && object.ETag === replaced.ETag && object.VersionId === replaced.VersionId) return false
   // An upload that is not there any more was completed.
   if (w.uploadId !== undefined) return !(await isUploading(w, w.uploadId))

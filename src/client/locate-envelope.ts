@@ -4,7 +4,7 @@ import type { GetObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
 import { runtime } from '#runtime'
 import { exactReader } from '../bytes/reader.js'
 import { CseError, DecryptionError } from '../errors.js'
-import type { Envelope, ObjectMetadata, ObjectName, OpenRequest } from '../formats/format.js'
+import type { Envelope, ObjectMetadata, ObjectName, OpenRequest, RewrapEnvelopeRequest } from '../formats/format.js'
 import type { Opener } from '../message/opener.js'
 import { SLICE_LENGTH } from '../message/verified-read.js'
 import type { ByteSource } from '../runtime/runtime.js'
@@ -27,6 +27,23 @@ export interface Locating {
   readonly everySuffix?: boolean
   /** The current file did not fit before: older versions of it are tried too, where the bucket has them. */
   readonly again: boolean
+}
+
+/** An instruction file that an envelope was found in. */
+export interface FoundFile {
+  readonly key: string
+  readonly suffix: string
+  readonly bytes: Uint8Array
+  /** Of the GetObject that read it. */
+  readonly output: Output
+}
+
+/** An envelope and where it was found. */
+export interface LocatedEnvelope extends Envelope {
+  /** Absent: in the metadata. */
+  readonly file?: FoundFile
+  /** One of several files: only `open` shows which. */
+  readonly uncertain?: boolean
 }
 
 const mismatches = new WeakSet()
@@ -57,13 +74,13 @@ export function fileMismatch(message: string): CseError {
  * none. Throws ERR_S3CSE_ENVELOPE_INVALID, ERR_S3CSE_NOT_ENCRYPTED where S3 does not let the file be looked for, and what
  * the SDK throws for the requests.
  */
-export async function locateEnvelope(l: Locating, output: Output): Promise<Envelope | undefined> {
+export async function locateEnvelope(l: Locating, output: Output): Promise<LocatedEnvelope | undefined> {
   const { settings, object } = l
   const wanted = fileWanted(settings, output, object)
   if (wanted === undefined) return recogniseObject(settings, output, object)
   const suffix = suffixOf(settings, l.input)
   const older = l.input.VersionId !== undefined || (l.again && typeof output.VersionId === 'string')
-  let found: Envelope | undefined
+  let found: LocatedEnvelope | undefined
   try {
     found = (older ? await fromVersions(l, output) : undefined) ?? (await fromFile(l, output, suffix))
     for (const legacy of legacySuffixes(l)) found ??= await fromFile(l, output, legacy)
@@ -115,21 +132,27 @@ async function fromFile(
   output: Output,
   suffix: string,
   versionId?: string,
-): Promise<Envelope | undefined> {
+): Promise<LocatedEnvelope | undefined> {
   const { client, settings, input, object, signal } = l
   const files = settings.format.instructionFiles
   if (files === undefined) return undefined
   const key = `${object.key}${suffix}`
   const file = await readStoredFile({ client, input, object, key, versionId, maxLength: files.maxLength, signal })
   if (file === undefined) return undefined
-  const recognise = (): Envelope => files.recognise(metadataOf(output), { key, suffix, bytes: file.bytes }, object)
+  const found = { key, suffix, ...file }
+  const recognise = (): LocatedEnvelope => ({ ...files.recognise(metadataOf(output), found, object), file: found })
   if (versionId !== undefined) return recognise()
   const envelope = await watched(recognise)
   if (mayBeOfAnother(envelope, file.output, output)) {
     const older = await fromVersions(l, output)
     if (older !== undefined) return older
   }
-  return { ...envelope, open: (request) => watched(() => envelope.open(request)) }
+  const rewrap = envelope.rewrap?.bind(envelope)
+  return {
+    ...envelope,
+    open: (request) => watched(() => envelope.open(request)),
+    ...(rewrap && { rewrap: (request: RewrapEnvelopeRequest) => watched(() => rewrap(request)) }),
+  }
 }
 
 /**
@@ -143,7 +166,7 @@ function mayBeOfAnother(envelope: Envelope, file: Output, output: Output): boole
 }
 
 /** S3 gives such objects an ETag of its own kind, and the time at which the upload was begun. */
-function isMultipart({ ETag }: Output): boolean {
+export function isMultipart({ ETag }: Output): boolean {
   return typeof ETag === 'string' && /-\d+"?$/.test(ETag)
 }
 
@@ -156,7 +179,7 @@ function mayBeAnother(error: unknown): boolean {
 }
 
 /** Whether the whole stored object is what this key makes of it. Destroys the opener. */
-async function fits({ client, input, object, signal }: Locating, output: Output, opener: Opener): Promise<boolean> {
+export async function fits({ client, input, object, signal }: Locating, output: Output, opener: Opener): Promise<boolean> {
   let source: ByteSource | undefined
   try {
     const get = {
@@ -188,7 +211,7 @@ async function fits({ client, input, object, signal }: Locating, output: Output,
 }
 
 /** The versions of the file one after the other, until one opens. */
-async function fromVersions(l: Locating, output: Output): Promise<Envelope | undefined> {
+async function fromVersions(l: Locating, output: Output): Promise<LocatedEnvelope | undefined> {
   const { client, input, object, signal } = l
   const time = output.LastModified instanceof Date ? output.LastModified : new Date()
   const suffix = suffixOf(l.settings, input)
@@ -197,7 +220,7 @@ async function fromVersions(l: Locating, output: Output): Promise<Envelope | und
   if (ids === undefined) return undefined
   const rest = [...ids]
   let failure: unknown
-  const next = async (): Promise<Envelope | undefined> => {
+  const next = async (): Promise<LocatedEnvelope | undefined> => {
     for (let id = rest.shift(); id !== undefined; id = rest.shift()) {
       try {
         const envelope = await fromFile(l, output, suffix, id)
@@ -220,6 +243,10 @@ async function fromVersions(l: Locating, output: Output): Promise<Envelope | und
     get summary() {
       return shown.summary
     },
+    get file() {
+      return shown.file as FoundFile
+    },
+    uncertain: true,
     plaintextLength: (sealedLength) => shown.plaintextLength(sealedLength),
     async open(request: OpenRequest): Promise<Opener> {
       while (current !== undefined) {

@@ -116,19 +116,22 @@ export function suffixOption(value: unknown, name: string): string {
 }
 
 export function instructionFileOption(value: unknown, format: Format): Settings['instructionFile'] {
-  const members = ['read', 'write', 'overwrite', 'suffix']
-  const { read, write, overwrite, suffix } = onlyMembers(value ?? {}, members, 'instructionFile')
+  const members = ['read', 'write', 'overwrite', 'delete', 'suffix']
+  const { read, write, overwrite, delete: deletes, suffix } = onlyMembers(value ?? {}, members, 'instructionFile')
   const checked = {
     read: read === undefined ? true : booleanOption(read, 'instructionFile.read'),
     write: booleanOption(write, 'instructionFile.write'),
     overwrite: booleanOption(overwrite, 'instructionFile.overwrite'),
+    delete: booleanOption(deletes ?? write, 'instructionFile.delete'),
     suffix: suffix === undefined ? '.instruction' : suffixOption(suffix, 'instructionFile.suffix'),
   }
   if (checked.write && !checked.read) {
     throw configError('instructionFile: with write: true and read: false the client could not read what it writes')
   }
-  if (checked.write && format.instructionFiles === undefined) {
-    throw configError(`instructionFile.write: the format '${format.name}' has no instruction files`)
+  if ((checked.write || checked.delete) && format.instructionFiles === undefined) {
+    throw configError(
+      `instructionFile.${checked.write ? 'write' : 'delete'}: the format '${format.name}' has no instruction files`,
+    )
   }
   return Object.freeze(checked)
 }

@@ -4,6 +4,9 @@ import { configError } from '../errors.js'
 import type { CommitmentPolicy, Format } from '../formats/format.js'
 import { s3ec } from '../formats/s3ec/s3ec.js'
 import type { Context, Keyring } from '../keyrings/keyring.js'
+import { bindOption, checkBindable } from './binding.js'
+import { observer } from './events.js'
+import type { EncryptionEvent, Observer } from './events.js'
 import {
   booleanOption,
   byteCount,
@@ -65,8 +68,19 @@ export interface InstructionFileOptions {
    * is lost, and this is not needed. Default: false, an error (ERR_S3CSE_INSTRUCTION_FILE).
    */
   readonly overwrite?: boolean | undefined
+  /**
+   * Whether DeleteObject and DeleteObjects, where they name no version, delete the instruction file as well, if what is
+   * there is one. Costs a request for each object, and another for those that have a file. Default: as `write`.
+   */
+  readonly delete?: boolean | undefined
   /** What stands behind the object's key in the name of the file. Default: '.instruction'. */
   readonly suffix?: string | undefined
+}
+
+/** What ties an object to its place. */
+export interface BindOptions {
+  /** A name for the bucket, which stays when the bucket's own changes. Default: the bucket's name; needed where requests name the bucket by an access point. */
+  readonly label?: string | undefined
 }
 
 export interface EncryptionOptions {
@@ -78,6 +92,13 @@ export interface EncryptionOptions {
   readonly commitmentPolicy?: CommitmentPolicy | undefined
   /** Authenticated, not secret; stored with the object in clear. Reading needs the same one. Only for KMS; raw keyrings have `materialsDescription`. Default: none. */
   readonly encryptionContext?: EncryptionContext | undefined
+  /**
+   * Ties each object to its bucket and key: both stand in the encryption context (`s3-cse-label`, `s3-cse-key`), so that
+   * an object that somebody has moved, renamed or swapped is not read (ERR_S3CSE_CONTEXT_MISMATCH). CopyObject wraps the
+   * data key anew, for the new place; RenameObject is refused. Objects that were written without it are not read with it.
+   * Only for KMS: an error at set-up where nothing authenticates the context. Default: false.
+   */
+  readonly bind?: boolean | BindOptions | undefined
   /** `true` gives plaintext of GetObject out before it is authenticated; the error comes at the end of Body. Default: false. */
   readonly delayedAuthentication?: boolean | undefined
   /** Whether an object without an envelope may be read as it is. Default: never (ERR_S3CSE_NOT_ENCRYPTED). */
@@ -106,6 +127,11 @@ export interface EncryptionOptions {
   readonly unsignedPayload?: boolean | undefined
   /** Commands of a newer SDK, by class name, that may be sent unchanged. */
   readonly allowCommands?: readonly string[] | undefined
+  /**
+   * Is called with what the client decides and how long its steps take, for metrics. What it throws or rejects with is
+   * ignored. (The client's `logger` gets one line for each decision, with or without it.) Default: none.
+   */
+  readonly onEvent?: ((event: EncryptionEvent) => void) | undefined
 }
 
 /** The options as checked and copied. */
@@ -114,6 +140,7 @@ export interface Settings {
   readonly format: Format
   readonly commitmentPolicy: CommitmentPolicy
   readonly encryptionContext: EncryptionContext | undefined
+  readonly bind: BindOptions | undefined
   readonly delayedAuthentication: boolean
   readonly passthrough: (object: PlainObject) => boolean
   readonly maxBufferedBytes: number
@@ -125,12 +152,14 @@ export interface Settings {
     readonly read: boolean
     readonly write: boolean
     readonly overwrite: boolean
+    readonly delete: boolean
     readonly suffix: string
   }
   readonly uploadStateMaxAge: number
   readonly uploadPartWait: number
   readonly unsignedPayload: boolean
   readonly allowCommands: ReadonlySet<string>
+  readonly observer: Observer
   /** Memory and disk that all reads of the client share. */
   readonly memory: Budget
   readonly disk: Budget
@@ -145,6 +174,7 @@ const names: readonly (keyof EncryptionOptions)[] = [
   'format',
   'commitmentPolicy',
   'encryptionContext',
+  'bind',
   'delayedAuthentication',
   'passthrough',
   'maxBufferedBytes',
@@ -157,6 +187,7 @@ const names: readonly (keyof EncryptionOptions)[] = [
   'uploadPartWait',
   'unsignedPayload',
   'allowCommands',
+  'onEvent',
 ]
 
 const policies: readonly CommitmentPolicy[] = [
@@ -182,9 +213,14 @@ export function settings(given: EncryptionOptions): Settings {
   if (options.passthrough !== undefined && typeof options.passthrough !== 'function') {
     throw configError('passthrough must be a function that returns true for plain objects that may be read')
   }
+  if (options.onEvent !== undefined && typeof options.onEvent !== 'function') {
+    throw configError('onEvent must be a function that takes an event')
+  }
   // A function's results are not known yet: that one is given at all is what is checked here.
   const context = typeof encryptionContext === 'function' ? { 'given-by-function': '' } : encryptionContext
   format.check({ keyring, commitmentPolicy, encryptionContext: context })
+  const bind = bindOption(options.bind)
+  if (bind !== undefined) checkBindable(format, { keyring, commitmentPolicy, encryptionContext: context })
   const maxBufferedBytes = byteCount(options.maxBufferedBytes, 'maxBufferedBytes', 64 * MIB)
   const spool = spoolOption(options.spool)
   const uploadStateMaxAge = milliseconds(options.uploadStateMaxAge, 'uploadStateMaxAge', 24 * 60 * 60 * 1000)
@@ -193,6 +229,7 @@ export function settings(given: EncryptionOptions): Settings {
     format,
     commitmentPolicy,
     encryptionContext,
+    bind,
     delayedAuthentication: booleanOption(options.delayedAuthentication, 'delayedAuthentication'),
     passthrough: options.passthrough ?? (() => false),
     maxBufferedBytes,
@@ -205,6 +242,7 @@ export function settings(given: EncryptionOptions): Settings {
     uploadPartWait: milliseconds(options.uploadPartWait, 'uploadPartWait', 30_000),
     unsignedPayload: booleanOption(options.unsignedPayload, 'unsignedPayload'),
     allowCommands: commandNames(options.allowCommands),
+    observer: observer(options.onEvent),
     memory: budget(maxBufferedBytes),
     disk: budget(spool?.maxBytes ?? 0),
     uploads: uploads(uploadStateMaxAge),

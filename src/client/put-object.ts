@@ -9,6 +9,7 @@ import type { CallerChecksums } from './checksums.js'
 import { collectBody, tooLarge } from './collect-body.js'
 import { unsupported } from './commands.js'
 import { mergedMetadata, refuseReserved } from './envelope-metadata.js'
+import { emitterFor } from './events.js'
 import { setInfo, takeChecksums } from './info.js'
 import { fileOf, summaryWith } from './envelope-file.js'
 import { withInstructionFile } from './instruction-file.js'
@@ -16,6 +17,7 @@ import type { Settings } from './options.js'
 import { objectName, requestSettings } from './request-options.js'
 import { sendsStreams, throwIfAborted, untilAborted } from './sdk.js'
 import type { CommandContext, Input, Result } from './sdk.js'
+import { timedSealer } from './timed.js'
 import { watchUpload } from './upload-streams.js'
 
 /** What S3 stores in one PUT, in bytes. */
@@ -136,9 +138,11 @@ export async function putObject(c: CommandContext, settings: Settings): Promise<
       commitmentPolicy: settings.commitmentPolicy,
       encryptionContext: request.encryptionContext,
       ordered: true,
+      plaintextLength: length,
       ...(signal === undefined ? {} : { signal }),
     })
-    const sealed = await untilAborted(sealing, signal, (late) => late.sealer.destroy())
+    const made = await untilAborted(sealing, signal, (late) => late.sealer.destroy())
+    const sealed = { ...made, sealer: timedSealer(made.sealer, emitterFor(settings.observer, { bucket, key })) }
     const file = fileOf(settings, request, sealed.metadata)
     let body
     let sealedLength: number

@@ -2,6 +2,7 @@ import type { PutObjectCommandInput } from '@aws-sdk/client-s3'
 
 import { configError } from '../errors.js'
 import type { Context, Keyring } from '../keyrings/keyring.js'
+import { boundContext } from './binding.js'
 import {
   booleanOption,
   contextOption,
@@ -10,7 +11,9 @@ import {
   rangeReadsOption,
   suffixOption,
 } from './option-values.js'
+import { emitterFor } from './events.js'
 import type { RangeReads, Settings } from './options.js'
+import { timedKeyring } from './timed.js'
 
 /** What may differ from request to request. Everything else is the client's. */
 export interface RequestOptions {
@@ -176,12 +179,13 @@ export function requestSettings(settings: Settings, input: object, bucket: strin
   if (context === undefined && common !== undefined) {
     context = typeof common === 'function' ? contextOption(common({ Bucket: bucket, Key: key })) : common
   }
+  if (settings.bind !== undefined) context = boundContext(settings.bind, context ?? NO_CONTEXT, bucket, key)
   if (options.keyring !== undefined || options.encryptionContext !== undefined || typeof common === 'function') {
     const { format, commitmentPolicy } = settings
     format.check({ keyring, commitmentPolicy, encryptionContext: context })
   }
   return {
-    keyring,
+    keyring: timedKeyring(keyring, emitterFor(settings.observer, { bucket, key })),
     encryptionContext: context ?? NO_CONTEXT,
     delayedAuthentication: options.delayedAuthentication ?? settings.delayedAuthentication,
     rangeReads: options.rangeReads ?? settings.rangeReads,

@@ -1,7 +1,10 @@
 import type { S3Client } from '@aws-sdk/client-s3'
 import type { HandlerExecutionContext } from '@smithy/types'
 
+import { abortError } from '../bytes/abort.js'
 import type { RunningDigest } from '../bytes/crc.js'
+
+export { abortError, throwIfAborted } from '../bytes/abort.js'
 
 /**
  * What this library uses of a client's resolved configuration and of the middleware protocol, in one place. The SDK's
@@ -69,17 +72,6 @@ export function sendOptions(signal: AbortSignal | undefined): { abortSignal?: Ab
 /** Those of an input's members that are named and there. */
 export function pick(input: Input, names: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(names.filter((name) => input[name] !== undefined).map((name) => [name, input[name]]))
-}
-
-/** The error that the SDK makes for an aborted request. */
-export function abortError(signal: AbortSignal): Error {
-  const { reason } = signal as { reason: unknown }
-  if (reason instanceof Error && reason.name === 'AbortError') return reason
-  return Object.assign(new Error('Request aborted', { cause: reason }), { name: 'AbortError' })
-}
-
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw abortError(signal)
 }
 
 /**

@@ -1,3 +1,4 @@
+import { abortError } from '../bytes/abort.js'
 import type { MaybePromise } from '../runtime/runtime.js'
 import { now, type Aging } from './caching-clock.js'
 
@@ -82,15 +83,4 @@ export function startFetch<T>(
   // A step later, so that whatever the keyring does meets a fetch that is under way.
   void Promise.resolve().then(ask).then(arrived, failed)
   return fetch
-}
-
-export function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw abortError(signal)
-}
-
-/** The error that the SDK makes for an aborted request. */
-function abortError(signal: AbortSignal): Error {
-  const { reason } = signal as { reason: unknown }
-  if (reason instanceof Error && reason.name === 'AbortError') return reason
-  return Object.assign(new Error('Request aborted', { cause: reason }), { name: 'AbortError' })
 }

@@ -1,6 +1,7 @@
+import { throwIfAborted } from '../bytes/abort.js'
 import type { Aging, Expiry } from './caching-clock.js'
 import { entries } from './caching-entries.js'
-import { startFetch, throwIfAborted, type Fetch, type Material } from './caching-fetch.js'
+import { startFetch, type Fetch, type Material } from './caching-fetch.js'
 import { readIdentity } from './caching-identity.js'
 import { keyLengthsOf } from './data-key.js'
 import type { DataKey, Keyring, Suite, UnwrapRequest } from './keyring.js'

@@ -22,6 +22,8 @@ export interface VerifiedReadOptions extends ReadOptions {
   readonly createSpool: (() => Promise<Spool>) | undefined
   /** Asks for the same object once more. */
   reread(): Promise<ByteSource>
+  /** Told once the whole message has been verified, or not, and how long that and writing the spool took. */
+  readonly observe?: ((step: 'spool' | 'verify', bytes: number, milliseconds: number, ok: boolean) => void) | undefined
 }
 
 /** The parts of an opener of a format that is verified as a whole, or of which only the end can be checked. */
@@ -77,15 +79,29 @@ async function finish(reader: ExactReader, opener: WholeOpener, sealedLength: nu
   await opener.verify(sealedLength, trailer)
 }
 
+/** Tells of pass one, however it ends. */
+async function observed<T>({ observe, sealedLength }: VerifiedReadOptions, passOne: () => Promise<T>): Promise<T> {
+  if (observe === undefined) return passOne()
+  const start = performance.now()
+  let ok = false
+  try {
+    const result = await passOne()
+    ok = true
+    return result
+  } finally {
+    observe('verify', sealedLength, performance.now() - start, ok)
+  }
+}
+
 /** Small enough for one piece: one call of the cipher. */
-async function* openAtOnce(
-  { opener, upstream, sealedLength }: VerifiedReadOptions,
-  wanted: Extent,
-): AsyncGenerator<Uint8Array, void> {
-  const reader = exactReader(upstream)
-  const sealed = await reader.read(sealedLength)
-  await reader.end()
-  const plaintext = await opener.openWhole(sealed)
+async function* openAtOnce(o: VerifiedReadOptions, wanted: Extent): AsyncGenerator<Uint8Array, void> {
+  const { opener, upstream, sealedLength } = o
+  const plaintext = await observed(o, async () => {
+    const reader = exactReader(upstream)
+    const sealed = await reader.read(sealedLength)
+    await reader.end()
+    return opener.openWhole(sealed)
+  })
   if (plaintext.length > wanted.offset) yield plaintext.subarray(wanted.offset)
 }
 
@@ -94,17 +110,19 @@ async function* openInMemory(
   opener: WholeOpener,
   wanted: Extent,
 ): AsyncGenerator<Uint8Array, void> {
-  const reader = exactReader(o.upstream)
-  await reader.read(opener.headerLength)
-  const passing = o.range === undefined ? undefined : sliceBuffer(o)
   const kept: { slice: Slice; sealed: Uint8Array }[] = []
-  for (const slice of slices(opener, o.sealedLength)) {
-    const keep = isWanted(slice, wanted)
-    const sealed = await reader.read(slice.length, keep ? undefined : passing)
-    await opener.absorb(slice.offset, sealed)
-    if (keep) kept.push({ slice, sealed })
-  }
-  await finish(reader, opener, o.sealedLength)
+  await observed(o, async () => {
+    const reader = exactReader(o.upstream)
+    await reader.read(opener.headerLength)
+    const passing = o.range === undefined ? undefined : sliceBuffer(o)
+    for (const slice of slices(opener, o.sealedLength)) {
+      const keep = isWanted(slice, wanted)
+      const sealed = await reader.read(slice.length, keep ? undefined : passing)
+      await opener.absorb(slice.offset, sealed)
+      if (keep) kept.push({ slice, sealed })
+    }
+    await finish(reader, opener, o.sealedLength)
+  })
   kept.reverse()
   for (let item = kept.pop(); item !== undefined; item = kept.pop()) {
     yield* openSlice(opener, item.slice, item.sealed, wanted)
@@ -151,25 +169,52 @@ async function* openSpooled(
   const spool = await create()
   o.resources.hold(() => void spool.close())
 
-  const reader = exactReader(o.upstream)
-  await reader.read(opener.headerLength)
   const kept: KeptSlice[] = []
   const buffers = [sliceBuffer(o), sliceBuffer(o)] as const
-  let writing = Promise.resolve()
-  for (const slice of slices(opener, o.sealedLength)) {
-    // Two buffers in turn: one is filled while the other is written.
-    const sealed = await reader.read(slice.length, buffers[kept.length % 2])
-    const state = await opener.absorb(slice.offset, sealed)
-    if (!isWanted(slice, wanted)) continue
-    kept.push({ slice, state })
+  await observed(o, async () => {
+    const reader = exactReader(o.upstream)
+    await reader.read(opener.headerLength)
+    const write = observedWrites(o, spool)
+    let writing = Promise.resolve()
+    for (const slice of slices(opener, o.sealedLength)) {
+      // Two buffers in turn: one is filled while the other is written.
+      const sealed = await reader.read(slice.length, buffers[kept.length % 2])
+      const state = await opener.absorb(slice.offset, sealed)
+      if (!isWanted(slice, wanted)) continue
+      kept.push({ slice, state })
+      await writing
+      writing = write(sealed)
+      writing.catch(() => undefined) // reported by the next await; the reader may fail first
+    }
     await writing
-    writing = spool.write(sealed)
-    writing.catch(() => undefined) // reported by the next await; the reader may fail first
-  }
-  await writing
-  await finish(reader, opener, o.sealedLength)
+    await finish(reader, opener, o.sealedLength)
+  })
 
   yield* release(opener, kept, wanted, readAhead(spool, kept, buffers))
+}
+
+/** Tells of all writes when the spool is given back. */
+function observedWrites(
+  { observe, resources }: VerifiedReadOptions,
+  spool: Spool,
+): (data: Uint8Array) => Promise<void> {
+  if (observe === undefined) return (data) => spool.write(data)
+  let bytes = 0
+  let milliseconds = 0
+  let ok = true
+  resources.hold(() => observe('spool', bytes, milliseconds, ok))
+  return async (data) => {
+    const start = performance.now()
+    try {
+      await spool.write(data)
+      bytes += data.length
+    } catch (error) {
+      ok = false
+      throw error
+    } finally {
+      milliseconds += performance.now() - start
+    }
+  }
 }
 
 /** Gives slice by slice what was spooled, and reads the next one meanwhile: two buffers in turn. */
@@ -201,15 +246,17 @@ async function* openTwice(
   opener: WholeOpener,
   wanted: Extent,
 ): AsyncGenerator<Uint8Array, void> {
-  const first = exactReader(o.upstream)
-  await first.read(opener.headerLength)
   const kept: KeptSlice[] = []
   const buffer = sliceBuffer(o)
-  for (const slice of slices(opener, o.sealedLength)) {
-    const state = await opener.absorb(slice.offset, await first.read(slice.length, buffer))
-    if (isWanted(slice, wanted)) kept.push({ slice, state })
-  }
-  await finish(first, opener, o.sealedLength)
+  await observed(o, async () => {
+    const first = exactReader(o.upstream)
+    await first.read(opener.headerLength)
+    for (const slice of slices(opener, o.sealedLength)) {
+      const state = await opener.absorb(slice.offset, await first.read(slice.length, buffer))
+      if (isWanted(slice, wanted)) kept.push({ slice, state })
+    }
+    await finish(first, opener, o.sealedLength)
+  })
 
   const again = await o.reread()
   o.resources.hold((error) => again.cancel(error))

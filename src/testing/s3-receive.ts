@@ -89,7 +89,8 @@ function pump(x: Exchange, push: (bytes: Uint8Array) => void, writer: BodyWriter
       incoming.pause()
       Promise.all([room, turn]).then(() => incoming.resume(), settle)
     }
-    if (incoming.destroyed && !incoming.complete) settle(new Disconnected())
+    // (Also where all of it has arrived: no event comes any more.)
+    if (incoming.destroyed) settle(new Disconnected())
     else incoming.on('data', onData).on('end', onEnd).on('close', onClose)
   })
 }

@@ -98,7 +98,11 @@ describe('addEncryption', () => {
       [{ keyring, instructionFile: { write: 'yes' } }, /instructionFile\.write/],
       [{ keyring, instructionFile: { suffix: '' } }, /instructionFile\.suffix/],
       [{ keyring, instructionFile: { suffix: 'x'.repeat(1024) } }, /instructionFile\.suffix/],
-      [{ keyring, instructionFile: { delete: true } }, /unknown option 'delete'/],
+      [{ keyring, instructionFile: { delete: 'yes' } }, /instructionFile\.delete/],
+      [{ keyring, instructionFile: { remove: true } }, /unknown option 'remove'/],
+      [{ keyring, instructionFile: { delete: true }, format: framedFormat() }, /has no instruction files/],
+      [{ keyring, bind: 'yes' }, /bind/],
+      [{ keyring, bind: true }, /bind/],
       [{ keyring, instructionFile: { write: true }, format: framedFormat() }, /has no instruction files/],
       [{ keyring, format: {} }, /format/],
       [{ keyring, commitmentPolicy: 'REQUIRE' }, /commitmentPolicy/],
@@ -193,7 +197,15 @@ describe('commands', () => {
 
   const refused: [command: object, message: RegExp][] = [
     [new sdk.UploadPartCopyCommand({ Bucket, Key: 'x', UploadId: 'u', PartNumber: 1, CopySource: 'a/b' }), /envelope/],
-    [new sdk.CopyObjectCommand({ Bucket, Key: 'x', CopySource: 'bucket/y', MetadataDirective: 'REPLACE' }), /REPLACE/],
+    [
+      new sdk.CopyObjectCommand({
+        Bucket,
+        Key: 'x',
+        CopySource: 'bucket/y',
+        MetadataDirective: 'replace' as 'REPLACE',
+      }),
+      /REPLACE/,
+    ],
     [new sdk.PutObjectAnnotationCommand({ Bucket, Key: 'x' } as never), /plaintext/],
     [new sdk.GetObjectAnnotationCommand({ Bucket, Key: 'x' } as never), /authenticated/],
     [new sdk.WriteGetObjectResponseCommand({ RequestRoute: 'r', RequestToken: 't', Body: secret }), /plaintext/],

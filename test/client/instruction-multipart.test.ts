@@ -54,7 +54,11 @@ describe('Upload and its commands', bounded, () => {
         const output = await upload.complete()
         assert.equal(encryptionInfo(output)?.envelope?.instructionFile, file(key))
         const writes = w.log().filter((line) => !line.startsWith('UploadPart'))
-        assert.deepEqual(writes, [`PutObject ${file(key)}`, `CompleteMultipartUpload ${key}`])
+        assert.deepEqual(writes, [
+          `PutObject ${file(key)}`,
+          `CompleteMultipartUpload ${key}`,
+          `HeadObject ${file(key)}`,
+        ])
         assert.equal(w.sent('PutObject')[0]?.headers['if-none-match'], '*')
         assert.deepEqual(await judge(w, key, undefined, kms), bytes)
         const { metadata } = await w.stored(key)

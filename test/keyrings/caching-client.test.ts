@@ -1,7 +1,6 @@
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import assert from 'node:assert/strict'
-import { Readable } from 'node:stream'
 import { beforeEach, describe, test } from 'node:test'
 import { cachingKeyring, requestOptions } from '../../src/index.js'
 import type { CachingKeyring, CachingKeyringOptions } from '../../src/index.js'
@@ -10,7 +9,8 @@ import { kmsWorld } from '../attacks/support.js'
 import { code } from '../support/errors.js'
 import { Bucket, pattern, put, read, world } from '../support/world.js'
 
-const w = await world({ recordRequests: 1, recordBodyBytes: 0 })
+// (What the server does not verify here saves half of the time of the many objects.)
+const w = await world({ recordRequests: 1, recordBodyBytes: 0, verifyPayload: false, etag: 'random' })
 const { kms, client } = await kmsWorld({ keys: ['alias/orders'] })
 const inner = kmsKeyring({ client, keyId: 'alias/orders' })
 const body = pattern(1024)
@@ -36,34 +36,22 @@ async function putMany(s3: S3Client, count: number, concurrency: number): Promis
 
 describe('exactly as many requests to KMS as the limits make of the objects', () => {
   for (const concurrency of [1, 64]) {
-    test(`1,000 objects, 100 to a data key, ${concurrency} at a time: 10`, async () => {
-      const keyring = caching({ maxMessages: 100 })
-      await putMany(w.client({ keyring, encryptionContext: { tenant: 'a' } }), 1000, concurrency)
+    test(`10,000 objects, 1,000 to a data key, ${concurrency} at a time: 10`, async () => {
+      const wrapped = new Map<string | undefined, number>()
+      const stop = w.s3.onRequest(({ headers }) => {
+        const key = headers['x-amz-meta-x-amz-3']
+        wrapped.set(key, (wrapped.get(key) ?? 0) + 1)
+      })
+      const encryptionContext = { tenant: 'a' }
+      const keyring = caching({ maxMessages: 1000 })
+      await putMany(w.client({ keyring, encryptionContext }), 10_000, concurrency)
+      stop()
       assert.equal(asked('GenerateDataKey'), 10)
       assert.equal(kms.requests.length, 10)
-      // Read by somebody else, without a cache.
-      const other = w.client({ keyring: inner, encryptionContext: { tenant: 'a' } })
-      for (const key of ['many/0', 'many/99']) assert.deepEqual(await read(other, key), body)
-    })
-
-    test(`10,000 objects, 1,000 to a data key, ${concurrency} at a time: 10`, async () => {
-      // Without the way to a server, which takes most of the time.
-      const wrapped = new Map<string | undefined, number>()
-      const requestHandler = {
-        metadata: { handlerProtocol: 'http/1.1' },
-        handle: ({ headers }: { headers: Readonly<Record<string, string>> }) => {
-          const key = headers['x-amz-meta-x-amz-3']
-          wrapped.set(key, (wrapped.get(key) ?? 0) + 1)
-          return Promise.resolve({ response: { statusCode: 200, headers: {}, body: Readable.from([]), reason: '' } })
-        },
-        updateHttpClientConfig: () => undefined,
-        httpHandlerConfigs: () => ({}),
-        destroy: () => undefined,
-      } as never
-      const keyring = caching({ maxMessages: 1000 })
-      await putMany(w.client({ keyring }, { requestHandler }), 10_000, concurrency)
-      assert.equal(asked('GenerateDataKey'), 10)
       assert.deepEqual([...wrapped.values()], Array<number>(10).fill(1000))
+      // Read by somebody else, without a cache.
+      const other = w.client({ keyring: inner, encryptionContext })
+      for (const key of ['many/0', 'many/99']) assert.deepEqual(await read(other, key), body)
     })
   }
 })

@@ -7,6 +7,7 @@ import { resources } from '../../src/bytes/resources.js'
 import type { Resources } from '../../src/bytes/resources.js'
 import { gcmOpener } from '../../src/crypto/gcm-message.js'
 import { SLICE_LENGTH, verifiedRead } from '../../src/message/verified-read.js'
+import type { VerifiedReadOptions } from '../../src/message/verified-read.js'
 import { cryptoRuntime } from '../../src/runtime/node-crypto.js'
 import type { ByteSource, Spool } from '../../src/runtime/runtime.js'
 import { oneShot } from '../crypto/helpers.js'
@@ -28,8 +29,16 @@ interface Reading {
   readonly closed: () => boolean
 }
 
+interface Doing {
+  readonly beforeWrite?: (offset: number) => void
+  readonly observe?: VerifiedReadOptions['observe']
+}
+
 /** A spooled read; `beforeRead` runs before a read of the file is answered, and may throw. */
-async function spooled(beforeRead: (offset: number) => Promise<void> = async () => undefined): Promise<Reading> {
+async function spooled(
+  beforeRead: (offset: number) => Promise<void> = async () => undefined,
+  { beforeWrite = () => undefined, observe }: Doing = {},
+): Promise<Reading> {
   const file = new Uint8Array(sealed.length)
   const reads: number[] = []
   let end = 0
@@ -37,6 +46,7 @@ async function spooled(beforeRead: (offset: number) => Promise<void> = async () 
   let closed = false
   const spool: Spool = {
     async write(data) {
+      beforeWrite(end)
       file.set(data, end)
       end += data.length
     },
@@ -65,6 +75,7 @@ async function spooled(beforeRead: (offset: number) => Promise<void> = async () 
     disk: budget(sealed.length),
     createSpool: async () => spool,
     reread: () => assert.fail('read again'),
+    observe,
   })
   return { source, held, reads, pending: () => pending, closed: () => closed }
 }
@@ -117,5 +128,21 @@ describe('a spooled read', () => {
     for (let i = 0; i < 5; i++) await new Promise(setImmediate)
     assert.equal(pending(), 0)
     assert.ok(closed())
+  })
+
+  it('tells of a write that fails, and that nothing was verified', async () => {
+    const told: unknown[] = []
+    const { source, closed } = await spooled(undefined, {
+      beforeWrite: (offset) => {
+        if (offset === 2 * SLICE_LENGTH) throw new Error('disk full')
+      },
+      observe: (step, bytes, _milliseconds, ok) => void told.push([step, bytes, ok]),
+    })
+    await assert.rejects(source.next(), /disk full/)
+    assert.ok(closed())
+    assert.deepEqual(told, [
+      ['verify', sealed.length, false],
+      ['spool', 2 * SLICE_LENGTH, false],
+    ])
   })
 })
