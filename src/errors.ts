@@ -129,6 +129,17 @@ export class KmsError extends CseError {
   }
 }
 
+/** `ERR_S3CSE_ROTATION`: a change of keys that was refused; nothing was changed. */
+export class RotationError extends CseError {
+  /** Whether `rewrite: true` of `rotateKey` does it. */
+  readonly needsRewrite: boolean
+
+  constructor(message: string, needsRewrite = false) {
+    super('ERR_S3CSE_ROTATION', message)
+    this.needsRewrite = needsRewrite
+  }
+}
+
 /** A mistake of the caller in an option or a request (`ERR_S3CSE_CONFIG`). */
 export function configError(message: string): CseError {
   return new CseError('ERR_S3CSE_CONFIG', message)

@@ -2,11 +2,15 @@ export { addEncryption, encryptedView, removeEncryption } from './client/add-enc
 export { download } from './client/download.js'
 export type { DownloadHandle, DownloadInput, DownloadResult } from './client/download.js'
 export type { DownloadOptions, DownloadProgress } from './client/download-options.js'
+export type { BodyEvent, DataKeyEvent, DecisionEvent, EncryptionEvent } from './client/events.js'
 export { encryptionInfo } from './client/info.js'
 export type { EncryptionInfo } from './client/info.js'
 export { inspect } from './client/inspect.js'
 export type { InspectedObject, InspectInput, Inspection, InspectOptions } from './client/inspect.js'
+export { plaintextSizes } from './client/plaintext-sizes.js'
+export type { ListedObjects, PlaintextSizesOptions } from './client/plaintext-sizes.js'
 export type {
+  BindOptions,
   EncryptionContext,
   EncryptionOptions,
   InstructionFileOptions,
@@ -24,7 +28,17 @@ export { importReceipts, uploadReceipt } from './client/upload-receipt.js'
 export type { UploadName } from './client/upload-receipt.js'
 export { requestOptions } from './client/request-options.js'
 export type { EncryptableBody, RequestOptions, SaveUpload, SdkInput } from './client/request-options.js'
-export { CseError, DecryptionError, KmsError, NotEncryptedError, PolicyError } from './errors.js'
+export { rotateKey } from './client/rotate-key.js'
+export { reEncryptInstructionFile } from './client/rotate-file.js'
+export type { ReEncryptInstructionFileInput, ReEncryptInstructionFileResult } from './client/rotate-file.js'
+export type {
+  RewriteOlder,
+  RotateFrom,
+  RotateKeyInput,
+  RotateKeyOptions,
+  RotateKeyResult,
+} from './client/rotation-options.js'
+export { CseError, DecryptionError, KmsError, NotEncryptedError, PolicyError, RotationError } from './errors.js'
 export type { CseErrorCode, ObjectFacts, ReadNeeds } from './errors.js'
 export type {
   CommitmentPolicy,
@@ -34,6 +48,8 @@ export type {
   InstructionFile,
   InstructionFiles,
   ObjectMetadata,
+  RewrapEnvelopeRequest,
+  RewrappedEnvelope,
   SplitEnvelope,
 } from './formats/format.js'
 export { s3ec } from './formats/s3ec/s3ec.js'
@@ -41,11 +57,15 @@ export type { S3ecOptions } from './formats/s3ec/s3ec.js'
 export type { LegacyWriting } from './formats/s3ec/writing.js'
 export { aesKeyring } from './keyrings/aes.js'
 export type { AesKeyringOptions } from './keyrings/aes.js'
+export { cachingKeyring } from './keyrings/caching.js'
+export type { CachingKeyring, CachingKeyringOptions } from './keyrings/caching.js'
 export type {
   Context,
   DataKey,
   EncryptedDataKey,
   Keyring,
+  RewrapRequest,
+  RewrapResult,
   Suite,
   UnwrapRequest,
   WrapRequest,

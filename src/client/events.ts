@@ -10,7 +10,7 @@ export interface DecisionEvent {
   readonly key: string | undefined
   /**
    * 'encrypted', 'decrypted', 'shown' (lengths and metadata of the plaintext), 'copied', 'deleted', 'renamed', 'aborted',
-   * 'rotated': by this client. 'plain': an object without an envelope, as it is. 'unknown': an envelope that is damaged, as
+   * 'rotated': by this client. 'unchanged': `rotateKey` had nothing to do. 'plain': an object without an envelope, as it is. 'unknown': an envelope that is damaged, as
    * it is. 'passed': sent unchanged. 'refused': an error of this library. 'failed': another error.
    */
   readonly outcome:
@@ -22,6 +22,7 @@ export interface DecisionEvent {
     | 'renamed'
     | 'aborted'
     | 'rotated'
+    | 'unchanged'
     | 'plain'
     | 'unknown'
     | 'passed'

@@ -179,7 +179,11 @@ function mayBeAnother(error: unknown): boolean {
 }
 
 /** Whether the whole stored object is what this key makes of it. Destroys the opener. */
-export async function fits({ client, input, object, signal }: Locating, output: Output, opener: Opener): Promise<boolean> {
+export async function fits(
+  { client, input, object, signal }: Locating,
+  output: Output,
+  opener: Opener,
+): Promise<boolean> {
   let source: ByteSource | undefined
   try {
     const get = {

@@ -57,7 +57,7 @@ export function rangeReadsOption(value: unknown): RangeReads {
   return value as RangeReads
 }
 
-export function keyringOption(value: unknown): Keyring {
+export function keyringOption(value: unknown, name = 'keyring'): Keyring {
   const keyring = value as Partial<Keyring> | undefined | null
   if (
     typeof keyring !== 'object' ||
@@ -66,7 +66,7 @@ export function keyringOption(value: unknown): Keyring {
     typeof keyring.unwrap !== 'function'
   ) {
     throw configError(
-      'keyring must be a keyring: aesKeyring(…), rsaKeyring(…), kmsKeyring(…) of s3-cse/kms, or an object with wrap and unwrap',
+      `${name} must be a keyring: aesKeyring(…), rsaKeyring(…), kmsKeyring(…) of s3-cse/kms, or an object with wrap and unwrap`,
     )
   }
   return value as Keyring

@@ -170,6 +170,11 @@ function optionsOf(input: object): RequestOptions {
   return (input as { [OPTIONS]?: RequestOptions })[OPTIONS] ?? {}
 }
 
+/** Those that an input was given. */
+export function requestOptionNames(input: object): string[] {
+  return Object.entries(optionsOf(input)).flatMap(([name, value]) => (value === undefined ? [] : [name]))
+}
+
 /** Client's and request's options together, checked again where the request brings its own. */
 export function requestSettings(settings: Settings, input: object, bucket: string, key: string): RequestSettings {
   const options = optionsOf(input)

@@ -33,6 +33,12 @@ export interface CachingKeyring extends Keyring {
 
 const owner = 'cachingKeyring'
 
+const UNITS: ReadonlyMap<string, string> = new Map([
+  ['maxAge', ' of milliseconds'],
+  ['refreshAhead', ' of milliseconds'],
+  ['maxBytes', ' of bytes'],
+])
+
 /** Messages under one data key, each with 28 random bytes to derive its own key from. */
 const MOST_MESSAGES = 2 ** 32
 
@@ -112,5 +118,8 @@ function checkKeyring(keyring: unknown): void {
 function count(name: string, value: number, least: number, most: number): number {
   if (Number.isSafeInteger(value) && value >= least && value <= most) return value
   const none = name === 'maxBytes' ? ', or Infinity' : ''
-  throw configError(`${owner}: ${name} must be a whole number from ${least} to ${most}${none}, not ${String(value)}`)
+  const unit = UNITS.get(name) ?? ''
+  throw configError(
+    `${owner}: ${name} must be a whole number${unit} from ${least} to ${most}${none}, not ${String(value)}`,
+  )
 }

@@ -115,10 +115,11 @@ describe('the package as it is installed', () => {
   test('`.` and `./testing` load where the KMS client is not installed, `./kms` does not', async () => {
     const code = (name: string): string => `console.log(Object.keys(await import('${name}')).sort().join())`
     const names = (await evaluate(lean, code('s3-cse'))).trim().split(',')
-    const expected = ['CseError', 'DecryptionError', 'KmsError', 'NotEncryptedError', 'PolicyError', 'addEncryption']
-    expected.push('aesKeyring', 'download', 'encryptedView', 'encryptionInfo', 'exportUpload', 'importReceipts')
-    expected.push('importUpload', 'inspect', 'removeEncryption', 'requestOptions', 'rsaKeyring', 's3ec', 'sesMail')
-    expected.push('uploadReceipt')
+    const expected = ['CseError', 'DecryptionError', 'KmsError', 'NotEncryptedError', 'PolicyError', 'RotationError']
+    expected.push('addEncryption', 'aesKeyring', 'cachingKeyring', 'download', 'encryptedView', 'encryptionInfo')
+    expected.push('exportUpload', 'importReceipts', 'importUpload', 'inspect', 'plaintextSizes')
+    expected.push('reEncryptInstructionFile', 'removeEncryption', 'requestOptions', 'rotateKey', 'rsaKeyring', 's3ec')
+    expected.push('sesMail', 'uploadReceipt')
     assert.deepEqual(names, expected)
     assert.match(await evaluate(lean, code('s3-cse/testing')), /startKms,startS3/)
     await assert.rejects(

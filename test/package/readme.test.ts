@@ -1,3 +1,4 @@
+import * as clientS3 from '@aws-sdk/client-s3'
 import { randomBytes } from 'node:crypto'
 import { startKms, startS3 } from 's3-cse/testing'
 import assert from 'node:assert/strict'
@@ -76,10 +77,12 @@ describe('the programs in the documents', () => {
 
 describe('what the README says about commands and options', () => {
   const table = readme.slice(readme.indexOf('## Commands'), readme.indexOf('## Testing'))
-  const named = (row: string): string[] => {
-    const line = table.split('\n').find((one) => one.startsWith(`| ${row} `))!
-    return [...line.matchAll(/`([A-Z]\w+)`/g)].map(([, name]) => `${name!}Command`).sort()
-  }
+  const rows = table.split('\n').filter((line) => line.startsWith('| '))
+  const named = (...names: string[]): string[] =>
+    rows
+      .filter((line) => names.includes(line.split('|')[1]!.trim()))
+      .flatMap((line) => [...line.matchAll(/`([A-Z]\w+)`/g)].map(([, name]) => `${name!}Command`))
+      .sort()
   const ruled = (fits: (rule: unknown) => boolean): string[] =>
     [...commandRules]
       .filter(([, rule]) => fits(rule))
@@ -89,7 +92,7 @@ describe('what the README says about commands and options', () => {
   test('commands are handled and refused as the table says', () => {
     const isObject = (rule: unknown): rule is object => typeof rule === 'object'
     assert.deepEqual(
-      named('encrypted, decrypted'),
+      named('encrypted, decrypted', 'copied', 'deleted, renamed'),
       ruled((rule) => rule === 'handled'),
     )
     assert.deepEqual(
@@ -100,6 +103,22 @@ describe('what the README says about commands and options', () => {
     assert.deepEqual(
       named('refused in part').filter((name) => commandRules.has(name)),
       inPart,
+    )
+    assert.deepEqual(
+      named('passed: objects', 'passed: buckets').filter((name) => commandRules.has(name)),
+      ruled((rule) => rule === 'passed'),
+    )
+  })
+
+  test('the table names every command of the installed SDK', () => {
+    const commands = Object.keys(clientS3).filter((name) => /^[A-Z]\w+Command$/.test(name))
+    assert.ok(commands.length > 100)
+    const all = new Set(
+      rows.flatMap((line) => [...line.matchAll(/`([A-Z]\w+)`/g)].map(([, name]) => `${name!}Command`)),
+    )
+    assert.deepEqual(
+      commands.filter((name) => !all.has(name)),
+      [],
     )
   })
 

@@ -1,5 +1,5 @@
 import { runtime } from '#runtime'
-import { configError, CseError } from '../../errors.js'
+import { configError, RotationError } from '../../errors.js'
 import type { Context, Keyring } from '../../keyrings/keyring.js'
 import { isBytes } from '../../keyrings/options.js'
 import type {
@@ -47,11 +47,9 @@ export async function rewrapMessage(
 ): Promise<RewrappedEnvelope> {
   checkMessage(envelope, request, object)
   const target = targetOf(envelope, request, object, writes)
-  const { wrapped, sameKey } = (await reEncrypted(envelope, request, target)) ?? {
-    wrapped: await unwrappedAndWrapped(envelope, request, target, object),
-    sameKey: undefined,
-  }
-  if (request.enforceRotation && (sameKey ?? (await oldKeyOpens(envelope, request, wrapped)))) {
+  const inService = await reEncrypted(envelope, request, target)
+  const { wrapped, sameKey } = inService ?? (await unwrappedAndWrapped(envelope, request, target, object))
+  if (request.enforceRotation && sameKey) {
     throw rotationError(
       object,
       'the key that opens it now would open the new envelope as well. Give another key; or, to wrap under the same one once more (KMS may have new key material for it), enforceRotation: false, which is also needed where the client reads with a kmsDiscoveryKeyring and ReEncrypt is not used.',
@@ -61,12 +59,12 @@ export async function rewrapMessage(
   return {
     metadata: { ...encoded(envelope, wrapped), ...kept },
     summary: summaryOf(found),
-    reEncrypted: sameKey !== undefined,
+    reEncrypted: inService !== undefined,
   }
 }
 
-function rotationError(object: ObjectName, what: string): CseError {
-  return new CseError('ERR_S3CSE_ROTATION', `The envelope of ${nameOf(object)} was not changed: ${what}`)
+function rotationError(object: ObjectName, what: string, needsRewrite = false): RotationError {
+  return new RotationError(`The envelope of ${nameOf(object)} was not changed: ${what}`, needsRewrite)
 }
 
 /** Found before a key is used. */
@@ -83,6 +81,7 @@ function targetOf(
     throw rotationError(
       object,
       `format ${version} with ${contentAlgorithm} has no wrap but legacy ones, and another format needs another body. rewrite: true reads the object and writes it anew.`,
+      true,
     )
   }
   const given = callersContext(to.encryptionContext)
@@ -119,7 +118,7 @@ async function unwrappedAndWrapped(
   request: RewrapEnvelopeRequest,
   { kind, keyring, given, algorithm }: Target,
   object: ObjectName,
-): Promise<Wrapped> {
+): Promise<{ wrapped: Wrapped; sameKey: boolean }> {
   const { commitment, nonce, contentAlgorithm } = envelope
   return withDataKey(envelope, request, object, async (dataKey) => {
     // A data key that is not the object's must not come under the new key.
@@ -138,7 +137,8 @@ async function unwrappedAndWrapped(
     const same = isBytes(copy) && copy.length === dataKey.length && runtime.equal(copy, dataKey)
     if (isBytes(copy)) copy.fill(0)
     if (!same) throw mistake('wrapped another data key than the one that was given.')
-    return checkWrapped(result, { kind, given, algorithm, contentAlgorithm })
+    const wrapped = checkWrapped(result, { kind, given, algorithm, contentAlgorithm })
+    return { wrapped, sameKey: request.enforceRotation && (await oldKeyOpens(envelope, request, wrapped, dataKey)) }
   })
 }
 
@@ -159,6 +159,7 @@ async function oldKeyOpens(
   envelope: StoredEnvelope,
   request: RewrapEnvelopeRequest,
   { wrap, encryptedDataKey, context }: Wrapped,
+  dataKey: Uint8Array,
 ): Promise<boolean> {
   const { keyring } = request
   if (keyring.algorithms?.includes(wrap.name) === false) return false
@@ -168,8 +169,10 @@ async function oldKeyOpens(
     encryptedDataKeys: encryptedDataKeysOf({ ...envelope, wrap, encryptedDataKey }),
   })
   if (!isBytes(opened)) return false
+  // Wraps that nothing authenticates open with every key, as something else.
+  const same = opened.length === dataKey.length && runtime.equal(opened, dataKey)
   opened.fill(0)
-  return true
+  return same
 }
 
 function encoded({ version, suite, nonce, commitment }: StoredEnvelope, wrapped: Wrapped): ObjectMetadata {
