@@ -51,27 +51,34 @@ interface Asked {
 }
 
 /** Tells of what is decided about a command: a line for the client's logger, an event for the hook. */
-export async function decided(
+export function decided(
   client: S3Client,
   settings: Settings,
   asked: Asked,
   act: () => Promise<Acted>,
 ): Promise<Result> {
-  const acted = await observed(client, settings, asked, act, (done) => outcomeOf(asked.command, done))
-  return acted.result
+  const acted = isObserved(client, settings)
+    ? observed(client, settings, asked, act, (done) => outcomeOf(asked.command, done))
+    : act()
+  return acted.then(({ result }) => result)
+}
+
+function isObserved(client: S3Client, { observer }: Settings): boolean {
+  return observer.timed || isLogging((client.config as { logger?: Logger }).logger)
 }
 
 /** The same for a function of this library. */
 export async function observed<T>(
   client: S3Client,
-  { observer }: Settings,
+  settings: Settings,
   { command, input }: Asked,
   act: () => Promise<T>,
   outcome: (result: T) => Pick<DecisionEvent, 'outcome' | 'facts'>,
 ): Promise<T> {
+  if (!isObserved(client, settings)) return act()
+  const { observer } = settings
   const { logger } = client.config as { logger?: Logger }
   const logging = isLogging(logger)
-  if (!logging && !observer.timed) return act()
   const start = now()
   const tell = (what: Pick<DecisionEvent, 'outcome' | 'facts'>, code?: CseErrorCode): void => {
     const event: DecisionEvent = {

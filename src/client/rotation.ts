@@ -63,11 +63,12 @@ export function rotationOf(
     context = bind === undefined ? given : boundContext(bind, given, object.bucket, object.key)
   }
   checkTarget(settings, input, context)
+  const emit = emitterFor(settings.observer, object)
   const from = {
-    keyring: input.from?.keyring ?? own.keyring,
+    keyring: input.from?.keyring === undefined ? own.keyring : timedKeyring(input.from.keyring, emit),
     encryptionContext: input.from?.encryptionContext ?? own.encryptionContext,
   }
-  const to = { keyring: timedKeyring(input.to, emitterFor(settings.observer, object)), encryptionContext: context }
+  const to = { keyring: timedKeyring(input.to, emit), encryptionContext: context }
   return { client, settings, object, input: { ...input }, from, to, options, sent: [] }
 }
 

@@ -203,6 +203,15 @@ describe('events', () => {
     assert.deepEqual(steps(events), ['rewrap done', 'rotateKey rotated'])
   })
 
+  it('of a rotation with a keyring of its own', async () => {
+    const [from, to] = [4, 5].map((byte) => aesKeyring({ wrappingKey: new Uint8Array(32).fill(byte) }))
+    await put(w.client({ keyring: from! }), 'event from', 'x')
+    const { client, events } = listening()
+    await rotateKey(client, { Bucket, Key: 'event from', to: to!, from: { keyring: from! } })
+    // (The last one: the old key does not open the new wrap.)
+    assert.deepEqual(steps(events), ['unwrap done', 'wrap done', 'unwrap failed', 'rotateKey rotated'])
+  })
+
   it('a hook that throws or rejects disturbs nothing', async () => {
     const hooks: readonly (() => unknown)[] = [
       () => {
