@@ -1,36 +1,29 @@
-import { HeadObjectCommand } from '@aws-sdk/client-s3'
-import type { HeadObjectCommandInput } from '@aws-sdk/client-s3'
-
+import { sameEntries } from '../bytes/same-entries.js'
 import { KmsError } from '../errors.js'
 import type { EnvelopeSummary, ObjectMetadata, ObjectName, RewrappedEnvelope } from '../formats/format.js'
-import type { Context } from '../keyrings/keyring.js'
 import { unsupported } from './commands.js'
-import { NO_ETAG, parseCopySource, pinnedTo, sourceInput } from './copy-source.js'
-import type { CopySource } from './copy-source.js'
+import { headSource, NO_ETAG, parseCopySource, pinnedTo, sourceInput } from './copy-source.js'
+import type { CopySource, SourceConditions } from './copy-source.js'
 import { splitOff, summaryWith } from './envelope-file.js'
 import type { EnvelopeFile } from './envelope-file.js'
 import { divided, mergedMetadata, refuseReserved } from './envelope-metadata.js'
 import { setInfo, takeChecksums } from './info.js'
-import { asStored } from './internal.js'
 import type { LocatedEnvelope } from './locate-envelope.js'
 import { asWritten, envelopeToMove, withMovedFile } from './moved-file.js'
 import { contentMembers } from './object-properties.js'
 import type { Settings } from './options.js'
 import { objectName, requestSettings } from './request-options.js'
 import type { RequestSettings } from './request-options.js'
-import { sendOptions, statusOf } from './sdk.js'
+import { statusOf } from './sdk.js'
 import type { CommandContext, Input, Output, Result } from './sdk.js'
-import { carriedMembers } from './stored-file.js'
+import { headStored } from './stored-file.js'
 
-const CONDITIONS: readonly (readonly [string, string])[] = [
+const CONDITIONS: SourceConditions = [
   ['CopySourceIfMatch', 'IfMatch'],
   ['CopySourceIfNoneMatch', 'IfNoneMatch'],
   ['CopySourceIfModifiedSince', 'IfModifiedSince'],
   ['CopySourceIfUnmodifiedSince', 'IfUnmodifiedSince'],
 ]
-
-/** HeadObject has no body that says why: S3 says it of the copy as well. */
-const ANSWERED_BY_COPY: readonly number[] = [304, 400, 403, 404, 405, 412]
 
 interface Copy {
   readonly c: CommandContext
@@ -42,11 +35,6 @@ interface Copy {
   readonly to: RequestSettings
   /** The encryption context depends on the place, and is another one there: with `bind`, or a function of it. */
   readonly moves: boolean
-}
-
-function sameEntries(a: Context, b: Context): boolean {
-  const names = Object.keys(a)
-  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name])
 }
 
 /**
@@ -70,27 +58,20 @@ export async function copyObject(c: CommandContext, settings: Settings): Promise
   if (!replaces && !moves && !settings.instructionFile.read) return c.next(c.args)
   const copy: Copy = { c, settings, source, destination, replaces, from, to, moves }
   return pinnedTo(
-    () => headSource(copy),
+    () => lookAt(copy),
     (head, again) => copyFrom(copy, head, again),
   )
 }
 
-/** `undefined`: there is no source, or it does not meet the caller's conditions. What S3 says of that comes from the copy. */
-async function headSource({ c, source }: Copy): Promise<Output | undefined> {
-  const { client, args, signal } = c
-  const input = sourceInput(args.input, source)
-  const conditions = Object.fromEntries(CONDITIONS.map(([member, name]) => [name, args.input[member]]))
-  const { bucket: Bucket, key: Key, versionId: VersionId } = source
-  const head = { ...carriedMembers(input), ...conditions, Bucket, Key, VersionId } as HeadObjectCommandInput
+async function lookAt({ c, source }: Copy): Promise<Output | undefined> {
   try {
-    return (await client.send(new HeadObjectCommand(asStored(head)), sendOptions(signal))) as unknown as Output
+    return await headSource(c, sourceInput(c.args.input, source), CONDITIONS)
   } catch (error) {
     const status = statusOf(error)
-    if (ANSWERED_BY_COPY.includes(status ?? 0)) return undefined
     if (status !== 301 && status !== 307) throw error
     throw unsupported(
       'CopyObjectCommand',
-      `the source has to be looked at for its envelope, and its bucket ${Bucket} is in another region than the client. Set followRegionRedirects: true in the S3Client's configuration.`,
+      `the source has to be looked at for its envelope, and its bucket ${source.bucket} is in another region than the client. Set followRegionRedirects: true in the S3Client's configuration.`,
       error,
     )
   }
@@ -181,13 +162,11 @@ async function withFile(
 /** `undefined`: there is none. */
 async function headDestination(
   { client, args: { input }, signal }: CommandContext,
-  { bucket, key }: ObjectName,
+  object: ObjectName,
 ): Promise<Output | 'unknown' | undefined> {
-  const head = { ...carriedMembers(input), Bucket: bucket, Key: key } as HeadObjectCommandInput
   try {
-    return (await client.send(new HeadObjectCommand(asStored(head)), sendOptions(signal))) as unknown as Output
+    return (await headStored({ client, input, object, signal })) as Output | undefined
   } catch (error) {
-    if (statusOf(error) === 404) return undefined
     // Who may only write cannot see it; an object under another customer's key is not shown.
     if (statusOf(error) === 403 || statusOf(error) === 400) return 'unknown'
     throw error

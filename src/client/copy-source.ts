@@ -1,7 +1,12 @@
+import { HeadObjectCommand } from '@aws-sdk/client-s3'
+import type { HeadObjectCommandInput } from '@aws-sdk/client-s3'
+
 import { configError } from '../errors.js'
+import { asStored } from './internal.js'
 import { isFileMismatch } from './locate-envelope.js'
-import { statusOf } from './sdk.js'
-import type { Input, Output } from './sdk.js'
+import { sendOptions, statusOf } from './sdk.js'
+import type { CommandContext, Input, Output } from './sdk.js'
+import { carriedMembers } from './stored-file.js'
 
 /** How often a source that is replaced meanwhile is looked at. */
 const MAX_ATTEMPTS = 5
@@ -31,7 +36,8 @@ export function parseCopySource(text: unknown, member: string): CopySource {
   return { bucket, key, versionId }
 }
 
-function decoded(text: string): string {
+/** As S3 takes a name in a header; empty for what is not encoded well. */
+export function decoded(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', '%20'))
   } catch {
@@ -59,6 +65,29 @@ export function sourceInput(input: Input, { bucket, key, versionId }: CopySource
     SSECustomerKeyMD5: input.CopySourceSSECustomerKeyMD5,
   }
   return members
+}
+
+/** The caller's conditions on a source: members of the request, and those of a HeadObject that mean the same. */
+export type SourceConditions = readonly (readonly [member: string, name: string])[]
+
+/** HeadObject has no body that says why: S3 says it of the request as well. */
+const SAID_BY_REQUEST: readonly number[] = [304, 400, 403, 404, 405, 412]
+
+/** `undefined`: there is no source, or it does not meet the caller's conditions. What S3 says of that comes from the request. */
+export async function headSource(
+  { client, args, signal }: CommandContext,
+  source: Input,
+  conditions: SourceConditions,
+): Promise<Output | undefined> {
+  const asked = Object.fromEntries(conditions.map(([member, name]) => [name, args.input[member]]))
+  const { Bucket, Key, VersionId } = source
+  const head = { ...carriedMembers(source), ...asked, Bucket, Key, VersionId } as HeadObjectCommandInput
+  try {
+    return (await client.send(new HeadObjectCommand(asStored(head)), sendOptions(signal))) as unknown as Output
+  } catch (error) {
+    if (SAID_BY_REQUEST.includes(statusOf(error) ?? 0)) return undefined
+    throw error
+  }
 }
 
 /**

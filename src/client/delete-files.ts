@@ -1,19 +1,14 @@
-import { DeleteObjectCommand, DeleteObjectsCommand } from '@aws-sdk/client-s3'
-import type {
-  _Error as DeleteError,
-  DeleteObjectCommandInput,
-  DeleteObjectsCommandInput,
-  ObjectIdentifier,
-} from '@aws-sdk/client-s3'
+import { DeleteObjectsCommand } from '@aws-sdk/client-s3'
+import type { _Error as DeleteError, DeleteObjectsCommandInput, ObjectIdentifier } from '@aws-sdk/client-s3'
 
 import { CseError } from '../errors.js'
 import { inParallel } from './in-parallel.js'
 import { asStored } from './internal.js'
 import type { Settings } from './options.js'
-import { ownFile, restoreFile } from './own-file.js'
+import { deleteMembers, deletePinned, ownFile, restoreFile } from './own-file.js'
 import type { OwnFile } from './own-file.js'
 import { objectName } from './request-options.js'
-import { pick, sendOptions, statusOf, throwIfAborted } from './sdk.js'
+import { sendOptions, statusOf, throwIfAborted } from './sdk.js'
 import type { CommandContext, Result } from './sdk.js'
 
 /** How many files are looked for at a time. */
@@ -29,21 +24,17 @@ const NOT_OURS: readonly unknown[] = ['PreconditionFailed', 'NoSuchKey', 'NoSuch
  * and put back if the object is there again afterwards: a writer who stores it meanwhile keeps his.
  */
 export async function deleteObject(c: CommandContext, settings: Settings): Promise<Result> {
-  const { args, next, client, signal } = c
+  const { args, next, signal } = c
   const { input } = args
   // Other versions of the object may have the same file, and the file has versions of its own.
   if (!settings.instructionFile.delete || input.VersionId !== undefined) return next(args)
   const object = objectName(input)
   const file = await ownFile(c, settings, object)
   const result = await next(args)
-  // (Without an ETag nothing says that it is still the one that was looked at.)
-  if (file?.output.ETag === undefined) return result
-  const del = { ...requestMembers(c), Bucket: object.bucket, Key: file.key, IfMatch: file.output.ETag }
+  if (file === undefined) return result
   try {
-    await client.send(new DeleteObjectCommand(asStored(del) as DeleteObjectCommandInput), sendOptions(signal))
-    await restoreFile(c, file)
+    await deletePinned(c, file)
   } catch (error) {
-    if (statusOf(error) === 412 || statusOf(error) === 404) return result
     throwIfAborted(signal)
     const why =
       statusOf(error) === 501
@@ -87,7 +78,11 @@ export async function deleteObjects(c: CommandContext, settings: Settings): Prom
 /** What is not deleted is an error like those of objects, by its own key: what S3 has said of the objects stays. */
 async function deleteFiles(c: CommandContext, Bucket: string, files: readonly OwnFile[]): Promise<DeleteError[]> {
   const Objects = files.map(({ key, output }) => ({ Key: key, ETag: output.ETag }))
-  const input = { ...requestMembers(c), Bucket, Delete: { Objects, Quiet: true } } as DeleteObjectsCommandInput
+  const input = {
+    ...deleteMembers(c.args.input),
+    Bucket,
+    Delete: { Objects, Quiet: true },
+  } as DeleteObjectsCommandInput
   const failed = ({ key }: OwnFile, error: unknown): DeleteError => ({
     Key: key,
     Code: error instanceof Error ? error.name : 'Error',
@@ -106,8 +101,4 @@ async function deleteFiles(c: CommandContext, Bucket: string, files: readonly Ow
   })
   await inParallel(tasks, CONCURRENCY, undefined)
   return errors.filter(({ Code }) => !NOT_OURS.includes(Code))
-}
-
-function requestMembers({ args: { input } }: CommandContext): Record<string, unknown> {
-  return pick(input, ['RequestPayer', 'ExpectedBucketOwner', 'ChecksumAlgorithm'])
 }

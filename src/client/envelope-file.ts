@@ -31,7 +31,8 @@ const STORED_WITH = [
   'ObjectLockRetainUntilDate',
   'ObjectLockLegalHoldStatus',
 ] as const
-const ARCHIVES: readonly unknown[] = ['GLACIER', 'DEEP_ARCHIVE']
+/** Storage classes that are not read before they are restored. */
+export const ARCHIVES: readonly unknown[] = ['GLACIER', 'DEEP_ARCHIVE']
 
 /** No secrets are among them: an SSE-C key comes with each request. */
 export function fileMembers(input: Input): Record<string, unknown> {

@@ -1,14 +1,7 @@
-import {
-  DeleteObjectCommand,
-  GetBucketVersioningCommand,
-  HeadObjectCommand,
-  ListPartsCommand,
-  PutObjectCommand,
-} from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, GetBucketVersioningCommand, ListPartsCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import type {
   DeleteObjectCommandInput,
   GetBucketVersioningCommandInput,
-  HeadObjectCommandInput,
   HeadObjectCommandOutput,
   ListPartsCommandInput,
   PutObjectCommandInput,
@@ -21,7 +14,7 @@ import { fileMembers } from './envelope-file.js'
 import type { EnvelopeFile } from './envelope-file.js'
 import { asStored } from './internal.js'
 import type { Settings } from './options.js'
-import { carriedMembers, isPossibleKey, readStoredFile } from './stored-file.js'
+import { carriedMembers, headStored, isPossibleKey, readStoredFile } from './stored-file.js'
 import type { StoredFile } from './stored-file.js'
 import { sendOptions, statusOf } from './sdk.js'
 import type { Input, Output } from './sdk.js'
@@ -304,12 +297,6 @@ async function isUploading(w: FileWriting, UploadId: string): Promise<boolean> {
   }
 }
 
-async function head(w: FileWriting, key: string): Promise<HeadObjectCommandOutput | undefined> {
-  const input = { ...carriedMembers(w.args.input), Bucket: w.object.bucket, Key: key } as HeadObjectCommandInput
-  try {
-    return await w.client.send(new HeadObjectCommand(asStored(input)), sendOptions(w.signal))
-  } catch (error) {
-    if (statusOf(error) === 404) return undefined
-    throw error
-  }
+function head({ client, args: { input }, object, signal }: FileWriting, key: string) {
+  return headStored({ client, input, object, signal }, key)
 }

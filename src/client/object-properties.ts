@@ -9,6 +9,7 @@ import type {
 
 import { RotationError } from '../errors.js'
 import type { ObjectName } from '../formats/format.js'
+import { ARCHIVES } from './envelope-file.js'
 import { asStored } from './internal.js'
 import { pick, sendOptions, statusOf } from './sdk.js'
 import type { Input, Output } from './sdk.js'
@@ -21,7 +22,6 @@ const STORAGE = ['StorageClass', 'WebsiteRedirectLocation', 'ServerSideEncryptio
 const LOCK = ['ObjectLockMode', 'ObjectLockRetainUntilDate', 'ObjectLockLegalHoldStatus']
 const EVENT_HOLD = ['ObjectLockEventHold', 'ObjectLockEventHoldDurationDays', 'ObjectLockEventHoldDurationYears']
 const SSE_CUSTOMER = ['SSECustomerAlgorithm', 'SSECustomerKey', 'SSECustomerKeyMD5']
-const ARCHIVES: readonly unknown[] = ['GLACIER', 'DEEP_ARCHIVE']
 
 export function lostProperty({ bucket, key }: ObjectName, what: string, needsRewrite = false): RotationError {
   return new RotationError(`${bucket}/${key} was not changed: ${what}`, needsRewrite)
@@ -91,7 +91,7 @@ function lockMembers(head: Output): Record<string, unknown> {
   return members
 }
 
-export function isDirectoryBucket(bucket: string): boolean {
+function isDirectoryBucket(bucket: string): boolean {
   return bucket.endsWith('--x-s3')
 }
 

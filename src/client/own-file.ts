@@ -1,5 +1,5 @@
-import { HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
-import type { PutObjectCommandInput } from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import type { DeleteObjectCommandInput, PutObjectCommandInput } from '@aws-sdk/client-s3'
 
 import { CseError } from '../errors.js'
 import type { ObjectMetadata, ObjectName } from '../formats/format.js'
@@ -7,9 +7,9 @@ import { isTooLong } from './instruction-file.js'
 import { asStored } from './internal.js'
 import type { Settings } from './options.js'
 import { suffixOf } from './request-options.js'
-import { statusOf } from './sdk.js'
-import type { CommandContext } from './sdk.js'
-import { carriedMembers, readStoredFile } from './stored-file.js'
+import { pick, sendOptions, statusOf } from './sdk.js'
+import type { CommandContext, Input } from './sdk.js'
+import { carriedMembers, headStored, readStoredFile } from './stored-file.js'
 import type { StoredFile } from './stored-file.js'
 
 /** The instruction file of an object that is to be deleted. */
@@ -46,6 +46,26 @@ export async function ownFile(
   }
 }
 
+/** What requests for the file need of a request that deletes. */
+export function deleteMembers(input: Input): Record<string, unknown> {
+  return pick(input, ['RequestPayer', 'ExpectedBucketOwner', 'ChecksumAlgorithm'])
+}
+
+/** Deletes the file that was looked at, and no other: a new object of that name has one of its own by then. */
+export async function deletePinned(c: CommandContext, file: OwnFile): Promise<void> {
+  const { client, args, signal } = c
+  const { object, key, output } = file
+  // Without an ETag nothing says that it is still the same.
+  if (output.ETag === undefined) return
+  const del = { ...deleteMembers(args.input), Bucket: object.bucket, Key: key, IfMatch: output.ETag }
+  try {
+    await client.send(new DeleteObjectCommand(asStored(del) as DeleteObjectCommandInput), sendOptions(signal))
+    await restoreFile(c, file)
+  } catch (error) {
+    if (statusOf(error) !== 412 && statusOf(error) !== 404) throw error
+  }
+}
+
 /**
  * Puts a file that was deleted back, if its object is there: somebody has stored it between the two deletions, and his
  * file was what has been found. He looks for it, too, after his object is stored: whoever of the two comes last finds what
@@ -53,15 +73,15 @@ export async function ownFile(
  */
 export async function restoreFile({ client, args: { input } }: CommandContext, file: OwnFile): Promise<void> {
   const { object, key, bytes, output } = file
-  const members = { ...carriedMembers(input), Bucket: object.bucket }
   try {
-    await client.send(new HeadObjectCommand(asStored({ ...members, Key: object.key })))
+    if ((await headStored({ client, input, object, signal: undefined })) === undefined) return
   } catch (error) {
     // Where it cannot be seen, no more can be done.
-    if (statusOf(error) === 404 || statusOf(error) === 403) return
+    if (statusOf(error) === 403) return
     throw error
   }
   const { ContentType, Metadata } = output
+  const members = { ...carriedMembers(input), Bucket: object.bucket }
   const put = { ...members, Key: key, Body: bytes, ContentType, Metadata, IfNoneMatch: '*' }
   await client.send(new PutObjectCommand(asStored(put as PutObjectCommandInput)))
 }

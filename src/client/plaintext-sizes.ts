@@ -1,10 +1,12 @@
-import type { _Object as ListedObject, HeadObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
+import type { _Object as ListedObject, S3Client } from '@aws-sdk/client-s3'
 
 import { configError } from '../errors.js'
 import { inParallel } from './in-parallel.js'
 import { inspect } from './inspect.js'
 import { onlyMembers } from './option-values.js'
 import { statusOf } from './sdk.js'
+import { CARRIED } from './stored-file.js'
+import type { CarriedMembers } from './stored-file.js'
 
 /** An output of ListObjects or ListObjectsV2, or what is needed of it. */
 export interface ListedObjects {
@@ -14,24 +16,13 @@ export interface ListedObjects {
   readonly Contents?: readonly Pick<ListedObject, 'Key'>[] | undefined
 }
 
-export interface PlaintextSizesOptions extends Pick<
-  HeadObjectCommandInput,
-  'RequestPayer' | 'ExpectedBucketOwner' | 'SSECustomerAlgorithm' | 'SSECustomerKey' | 'SSECustomerKeyMD5'
-> {
+export interface PlaintextSizesOptions extends CarriedMembers {
   /** How many objects are asked about at a time. Default: 16. */
   readonly concurrency?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-const OPTIONS: readonly string[] = [
-  'RequestPayer',
-  'ExpectedBucketOwner',
-  'SSECustomerAlgorithm',
-  'SSECustomerKey',
-  'SSECustomerKeyMD5',
-  'concurrency',
-  'signal',
-]
+const OPTIONS: readonly string[] = [...CARRIED, 'concurrency', 'signal']
 
 /**
  * Lengths in bytes of the plaintexts of listed objects, by key: listings show those of the stored objects. Asks S3 for each

@@ -1,20 +1,18 @@
-import { HeadObjectCommand, DeleteObjectCommand } from '@aws-sdk/client-s3'
-import type { DeleteObjectCommandInput, HeadObjectCommandInput } from '@aws-sdk/client-s3'
-
+import { sameEntries } from '../bytes/same-entries.js'
 import { CseError } from '../errors.js'
 import type { ObjectName } from '../formats/format.js'
+import type { Context } from '../keyrings/keyring.js'
 import { unsupported } from './commands.js'
-import { NO_ETAG, pinnedTo } from './copy-source.js'
+import { decoded, headSource, NO_ETAG, pinnedTo } from './copy-source.js'
+import type { SourceConditions } from './copy-source.js'
 import { divided } from './envelope-metadata.js'
-import { asStored } from './internal.js'
 import { asWritten, envelopeToMove, withMovedFile } from './moved-file.js'
 import type { Settings } from './options.js'
-import { restoreFile } from './own-file.js'
+import { deletePinned } from './own-file.js'
 import { objectName, requestSettings } from './request-options.js'
-import { sendOptions, statusOf } from './sdk.js'
 import type { CommandContext, Input, Output, Result } from './sdk.js'
 
-const CONDITIONS: readonly (readonly [string, string])[] = [
+const CONDITIONS: SourceConditions = [
   ['SourceIfMatch', 'IfMatch'],
   ['SourceIfNoneMatch', 'IfNoneMatch'],
   ['SourceIfModifiedSince', 'IfModifiedSince'],
@@ -24,13 +22,8 @@ const CONDITIONS: readonly (readonly [string, string])[] = [
 /** Where RenameObject takes the object from: a key of the same bucket, with or without the bucket's name before it. */
 function sourceKey(text: unknown, bucket: string): string {
   const name = typeof text === 'string' ? text.replace(/^\//, '') : ''
-  let decoded: string
-  try {
-    decoded = decodeURIComponent(name.replaceAll('+', '%20'))
-  } catch {
-    decoded = name
-  }
-  return decoded.startsWith(`${bucket}/`) ? decoded.slice(bucket.length + 1) : decoded
+  const path = decoded(name) || name
+  return path.startsWith(`${bucket}/`) ? path.slice(bucket.length + 1) : path
 }
 
 /** Renames an object of a directory bucket. Its instruction file is copied before and deleted afterwards, so that the object always has one. */
@@ -43,33 +36,20 @@ export async function renameObject(c: CommandContext, settings: Settings): Promi
   checkContext(settings, input, source, object)
   if (!settings.instructionFile.read) return next(args)
   return pinnedTo(
-    () => headSource(c, source),
+    () => headSource(c, { Bucket: source.bucket, Key: source.key }, CONDITIONS),
     (head, again) => renameFrom(c, settings, { source, object, head, again }),
   )
 }
 
 /** Throws ERR_S3CSE_UNSUPPORTED_COMMAND where the object would not be read at its new key. */
 function checkContext(settings: Settings, input: Input, source: ObjectName, object: ObjectName): void {
-  const [from, to] = [source, object].map(
-    ({ bucket, key }) => requestSettings(settings, input, bucket, key).encryptionContext,
-  )
-  if (JSON.stringify(from) === JSON.stringify(to)) return
+  const contextAt = ({ bucket, key }: ObjectName): Context =>
+    requestSettings(settings, input, bucket, key).encryptionContext
+  if (sameEntries(contextAt(source), contextAt(object))) return
   throw unsupported(
     'RenameObjectCommand',
     'the object is bound to its key (bind, or an encryptionContext made of it), and a rename changes no envelope. Copy it to the new key with CopyObject and delete the old one.',
   )
-}
-
-/** `undefined`: there is no source, or it does not meet the caller's conditions, which is for S3 to say. */
-async function headSource({ client, args: { input }, signal }: CommandContext, source: ObjectName) {
-  const conditions = Object.fromEntries(CONDITIONS.map(([member, name]) => [name, input[member]]))
-  const head = { ...conditions, Bucket: source.bucket, Key: source.key } as HeadObjectCommandInput
-  try {
-    return (await client.send(new HeadObjectCommand(asStored(head)), sendOptions(signal))) as unknown as Output
-  } catch (error) {
-    if ([304, 400, 403, 404, 405, 412].includes(statusOf(error) ?? 0)) return undefined
-    throw error
-  }
 }
 
 interface Renaming {
@@ -93,13 +73,9 @@ async function renameFrom(c: CommandContext, settings: Settings, r: Renaming): P
   const onObject = divided(head, settings.format.reservedKeys).envelope
   const moved = { ...c, settings, object, file: asWritten(file, onObject), etag: head.ETag as string | undefined }
   const result = await withMovedFile(moved, rename)
-  const old = { Bucket: source.bucket, Key: file.key, IfMatch: file.output.ETag } as DeleteObjectCommandInput
   try {
-    await client.send(new DeleteObjectCommand(asStored(old)), sendOptions(signal))
-    await restoreFile(c, { ...file, object: source })
+    await deletePinned(c, { ...file, object: source })
   } catch (error) {
-    // A new object of that name has a file of its own by now.
-    if (statusOf(error) === 412 || statusOf(error) === 404) return result
     throw new CseError(
       'ERR_S3CSE_INSTRUCTION_FILE',
       `The object was renamed to ${object.bucket}/${object.key}, but its old instruction file ${file.key} was not deleted.`,

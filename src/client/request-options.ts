@@ -82,8 +82,8 @@ interface Encryptable {
 export type SdkInput<I> = I extends { Body?: unknown } ? Omit<I, 'Body'> & Pick<PutObjectCommandInput, 'Body'> : I
 
 /** Bytes of a part of a multipart upload but the last (S3 User Guide, "Amazon S3 multipart upload limits"). */
-const MIN_PART = 5 * 1024 ** 2
-const MAX_PART = 5 * 1024 ** 3
+export const MIN_PART: number = 5 * 1024 ** 2
+export const MAX_PART: number = 5 * 1024 ** 3
 const STATE_KEY_LENGTH = 32
 
 // Shared between copies of the package: a request that was prepared with one must not lose its options in another.

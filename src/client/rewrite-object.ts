@@ -27,9 +27,8 @@ import type { LocatedEnvelope } from './locate-envelope.js'
 import { lostProperty, requireKeepable, storedMembers, tagMembers } from './object-properties.js'
 import { withoutContext } from './open-object.js'
 import { opens } from './rotate-wrap.js'
-import { isUnopened, openRequest } from './rotation.js'
-import type { Opening, Rotation } from './rotation.js'
-import type { RotateKeyResult } from './rotation-options.js'
+import { isUnopened, outcome, rewrapRequest } from './rotation.js'
+import type { Opening, Outcome, Rotation } from './rotation.js'
 import { sendOptions, untilAborted } from './sdk.js'
 import type { Input, Output } from './sdk.js'
 import { carriedMembers } from './stored-file.js'
@@ -39,13 +38,11 @@ const PART_LENGTH = 16 * 1024 ** 2
 /** A part less than S3 takes: the last one may be the trailer alone. */
 const MAX_PARTS = 9_999
 
-type Rewritten = Omit<RotateKeyResult, 'attempts'>
-
 /**
  * Reads the object with the old key, or with the new one where only that opens it, verified, and writes it with the new
  * one, in place of exactly what was read.
  */
-export async function rewriteObject(r: Rotation, head: Output, located: LocatedEnvelope): Promise<Rewritten> {
+export async function rewriteObject(r: Rotation, head: Output, located: LocatedEnvelope): Promise<Outcome> {
   const { input, object, options, client, settings } = r
   const { signal, acl } = options
   requireKeepable(head, object)
@@ -65,10 +62,7 @@ export async function rewriteObject(r: Rotation, head: Output, located: LocatedE
     output = await read(r.from)
   } catch (error) {
     if (!isUnopened(error) || !(await opens(r, located))) throw error
-    const { ETag, VersionId } = head as { ETag?: string; VersionId?: string }
-    if (isDone(head, options)) {
-      return { outcome: 'unchanged', facts: withoutContext(located.summary), reEncrypted: false, ETag, VersionId }
-    }
+    if (isDone(head, options)) return outcome('unchanged', withoutContext(located.summary), head)
     output = await read(r.to)
   }
   const source = runtime.source(output.Body)
@@ -98,8 +92,7 @@ async function requireRotation(r: Rotation, located: LocatedEnvelope): Promise<v
   const { enforceRotation, reEncrypt, signal } = r.options
   if (!enforceRotation || located.rewrap === undefined) return
   try {
-    const request = { ...openRequest(r, r.from), to: r.to, enforceRotation, reEncrypt }
-    await untilAborted(located.rewrap(request), signal)
+    await untilAborted(located.rewrap(rewrapRequest(r, reEncrypt)), signal)
   } catch (error) {
     // What has legacy wraps only is what a rewrite is for.
     if (!(error instanceof RotationError) || !error.needsRewrite) throw error
@@ -123,7 +116,7 @@ interface Writing {
   readonly length: number | undefined
 }
 
-async function write(r: Rotation, w: Writing): Promise<Rewritten> {
+async function write(r: Rotation, w: Writing): Promise<Outcome> {
   const partLength = Math.max(PART_LENGTH, Math.ceil((w.length ?? 0) / MAX_PARTS))
   const read = pieces(w.source, partLength)
   const first = await read()
@@ -136,11 +129,10 @@ async function write(r: Rotation, w: Writing): Promise<Rewritten> {
         const put = { ...w.members, Body: first.bytes, ...condition } as unknown as PutObjectCommandInput
         return writer.send(new PutObjectCommand(put), sendOptions(signal))
       })
-    : await upload(r, w, { writer, partLength, first: first.bytes, read })
+    : await upload(r, w, { writer, first: first.bytes, read })
   const info = encryptionInfo(output)
-  const { ETag, VersionId } = output
   const facts = withoutContext(info?.envelope as NonNullable<typeof info>['envelope'] & object)
-  return { outcome: 'rewritten', facts, reEncrypted: false, ETag, VersionId }
+  return outcome('rewritten', facts, output)
 }
 
 interface Piece {
@@ -165,7 +157,7 @@ function pieces(source: ByteSource, length: number): () => Promise<Piece> {
 async function upload(
   r: Rotation,
   { members, request, head }: Writing,
-  { writer, first, read }: { writer: S3Client; partLength: number; first: Uint8Array; read: () => Promise<Piece> },
+  { writer, first, read }: { writer: S3Client; first: Uint8Array; read: () => Promise<Piece> },
 ) {
   const options = sendOptions(r.options.signal)
   const create = members as unknown as CreateMultipartUploadCommandInput

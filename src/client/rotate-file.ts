@@ -1,5 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3'
 
+import { sameEntries } from '../bytes/same-entries.js'
 import { configError } from '../errors.js'
 import type { ObjectFacts } from '../errors.js'
 import type { EnvelopeSummary } from '../formats/format.js'
@@ -83,7 +84,7 @@ export async function reEncryptInstructionFile(
       throw lostProperty(r.object, 'the old key does not open its instruction file, and the new one does.')
     const isRaw =
       made.summary.contextKind === 'materials description' && summary.contextKind === made.summary.contextKind
-    if (isRaw && sameMap(summary.context, made.summary.context)) {
+    if (isRaw && sameEntries(summary.context, made.summary.context)) {
       throw configError(
         `${owner}: the new keyring has the materials description that is stored. Give it another one, so that readers with both keys can tell them apart.`,
       )
@@ -99,9 +100,4 @@ export async function reEncryptInstructionFile(
     () => untilQuiet(r.options, renew),
     ({ facts }) => ({ outcome: 'rotated', facts }),
   )
-}
-
-function sameMap(a: Readonly<Record<string, string>>, b: Readonly<Record<string, string>>): boolean {
-  const names = Object.keys(a)
-  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name])
 }

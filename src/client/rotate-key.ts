@@ -1,7 +1,6 @@
 import type { S3Client } from '@aws-sdk/client-s3'
 
-import type { ObjectFacts } from '../errors.js'
-import type { ObjectMetadata } from '../formats/format.js'
+import { sameEntries } from '../bytes/same-entries.js'
 import { requireConditions } from './condition-probe.js'
 import { observed } from './decisions.js'
 import { divided, mergedMetadata } from './envelope-metadata.js'
@@ -13,8 +12,8 @@ import { copyOntoItself, isInParts, pinnedSource } from './rotate-copy.js'
 import { replaceFile, sentAs } from './rotate-file-write.js'
 import { rewriteObject } from './rewrite-object.js'
 import { rewrapped } from './rotate-wrap.js'
-import { envelopeOf, headOf, rotationOf, untilQuiet } from './rotation.js'
-import type { Rotation } from './rotation.js'
+import { envelopeOf, headOf, outcome, rotationOf, untilQuiet } from './rotation.js'
+import type { Outcome, Rotation } from './rotation.js'
 import { rotateKeyMembers, rotationInput, rotationSettings } from './rotation-options.js'
 import type { RotateKeyInput, RotateKeyOptions, RotateKeyResult } from './rotation-options.js'
 
@@ -50,8 +49,6 @@ export async function rotateKey(
   )
 }
 
-type Outcome = Omit<RotateKeyResult, 'attempts'>
-
 async function once(r: Rotation, mismatched: boolean): Promise<Outcome> {
   const { settings, object, options } = r
   const head = await headOf(r)
@@ -59,7 +56,7 @@ async function once(r: Rotation, mismatched: boolean): Promise<Outcome> {
   const { own, envelope } = divided(head, settings.format.reservedKeys)
   const facts = withoutContext(located.summary)
   // An answer may have been lost.
-  const sent = r.sent.find(({ metadata }) => metadata !== undefined && sameMetadata(metadata, envelope))
+  const sent = r.sent.find(({ metadata }) => metadata !== undefined && sameEntries(metadata, envelope))
   if (sent !== undefined) return { ...outcome('metadata', facts, head), reEncrypted: sent.reEncrypted }
   const sentFile = sentAs(r, located.file?.bytes)
   if (sentFile !== undefined) {
@@ -84,23 +81,4 @@ async function once(r: Rotation, mismatched: boolean): Promise<Outcome> {
   r.sent.push({ metadata, reEncrypted })
   const stored = await copyOntoItself(copy)
   return { ...outcome('metadata', withoutContext(made.summary), stored), reEncrypted }
-}
-
-function sameMetadata(a: ObjectMetadata, b: ObjectMetadata): boolean {
-  const names = Object.keys(a)
-  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name])
-}
-
-function outcome(
-  what: Outcome['outcome'],
-  facts: ObjectFacts,
-  { ETag, VersionId }: { ETag?: unknown; VersionId?: unknown },
-): Outcome {
-  return {
-    outcome: what,
-    facts,
-    reEncrypted: false,
-    ETag: ETag as string | undefined,
-    VersionId: VersionId as string | undefined,
-  }
 }

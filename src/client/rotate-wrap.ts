@@ -3,7 +3,7 @@ import type { Envelope, RewrappedEnvelope } from '../formats/format.js'
 import { fileMismatch, fits, isMultipart } from './locate-envelope.js'
 import type { LocatedEnvelope } from './locate-envelope.js'
 import { lostProperty } from './object-properties.js'
-import { isUnopened, locating, openRequest } from './rotation.js'
+import { isUnopened, locating, openRequest, rewrapRequest } from './rotation.js'
 import type { Opening, Rotation } from './rotation.js'
 import { untilAborted } from './sdk.js'
 import type { Output } from './sdk.js'
@@ -14,7 +14,7 @@ export async function rewrapped(
   head: Output,
   located: LocatedEnvelope,
 ): Promise<RewrappedEnvelope | undefined> {
-  const { enforceRotation, signal } = r.options
+  const { signal } = r.options
   if (located.rewrap === undefined) {
     const why =
       located.uncertain === true ? 'its instruction file is not the current one' : 'its format does not allow it'
@@ -26,8 +26,7 @@ export async function rewrapped(
   }
   try {
     const reEncrypt = r.options.reEncrypt && mayReEncrypt(head, located)
-    const request = { ...openRequest(r, r.from), to: r.to, enforceRotation, reEncrypt }
-    const made = await untilAborted(located.rewrap(request), signal)
+    const made = await untilAborted(located.rewrap(rewrapRequest(r, reEncrypt)), signal)
     await requireFitting(r, head, located)
     return made
   } catch (error) {

@@ -2,16 +2,9 @@ import { configError } from '../errors.js'
 import type { ObjectFacts } from '../errors.js'
 import type { Context, Keyring } from '../keyrings/keyring.js'
 import { booleanOption, byteCount, contextOption, keyringOption, onlyMembers } from './option-values.js'
-import { requestOptionNames } from './request-options.js'
-
-/** What every request for an object may need, as in the SDK's inputs. */
-interface RequestMembers {
-  readonly RequestPayer?: 'requester' | undefined
-  readonly ExpectedBucketOwner?: string | undefined
-  readonly SSECustomerAlgorithm?: string | undefined
-  readonly SSECustomerKey?: string | undefined
-  readonly SSECustomerKeyMD5?: string | undefined
-}
+import { isPartSize, MAX_PART, MIN_PART, requestOptionNames } from './request-options.js'
+import { CARRIED } from './stored-file.js'
+import type { CarriedMembers } from './stored-file.js'
 
 /** How an object is opened now, where that is not as the client would. */
 export interface RotateFrom {
@@ -26,7 +19,7 @@ export interface RewriteOlder {
   readonly olderThan: Date
 }
 
-export interface RotateKeyInput extends RequestMembers {
+export interface RotateKeyInput extends CarriedMembers {
   readonly Bucket: string
   readonly Key: string
   /** The keyring that opens the object afterwards. */
@@ -93,26 +86,17 @@ export interface RotationSettings {
   readonly signal: AbortSignal | undefined
 }
 
-const GIB = 1024 ** 3
-/** One CopyObject or UploadPartCopy, in bytes (S3 User Guide, "Copying objects"). */
-export const MAX_COPY: number = 5 * GIB
-const MIN_PART = 5 * 1024 ** 2
+/** One CopyObject, in bytes (S3 User Guide, "Copying objects"). */
+const MAX_COPY = 5 * 1024 ** 3
 
 const what = ['Bucket', 'Key', 'to', 'encryptionContext', 'from'] as const
-const request = [
-  'RequestPayer',
-  'ExpectedBucketOwner',
-  'SSECustomerAlgorithm',
-  'SSECustomerKey',
-  'SSECustomerKeyMD5',
-] as const
 const how = ['enforceRotation', 'reEncrypt', 'allowUnconditional', 'acl', 'maxAttempts'] as const
 const howObject = ['rewrite', 'copyInPartsAbove', 'copyPartSize'] as const
 
 /** Members of RotateKeyInput. */
-export const rotateKeyMembers: readonly string[] = [...what, ...request, ...how, ...howObject]
+export const rotateKeyMembers: readonly string[] = [...what, ...CARRIED, ...how, ...howObject]
 /** Those that are about an envelope alone. */
-export const reEncryptMembers: readonly string[] = [...what, ...request, ...how]
+export const reEncryptMembers: readonly string[] = [...what, ...CARRIED, ...how]
 
 /** Checks and copies what is to be done. Throws ERR_S3CSE_CONFIG. */
 export function rotationInput<I extends RotateKeyInput>(given: I, caller: string, members: readonly string[]): I {
@@ -160,9 +144,8 @@ export function rotationSettings(input: RotateKeyInput, options: RotateKeyOption
   }
   const copyInPartsAbove = byteCount(input.copyInPartsAbove, 'copyInPartsAbove', MAX_COPY)
   if (copyInPartsAbove > MAX_COPY) throw configError(`${caller}: copyInPartsAbove must be at most ${MAX_COPY}`)
-  const isPart = copyPartSize === undefined || (Number.isSafeInteger(copyPartSize) && copyPartSize >= MIN_PART)
-  if (!isPart || (copyPartSize ?? 0) > MAX_COPY) {
-    throw configError(`${caller}: copyPartSize must be a number of bytes from ${MIN_PART} to ${MAX_COPY}`)
+  if (copyPartSize !== undefined && !isPartSize(copyPartSize)) {
+    throw configError(`${caller}: copyPartSize must be a number of bytes from ${MIN_PART} to ${MAX_PART}`)
   }
   return {
     enforceRotation: booleanOption(enforceRotation, 'enforceRotation'),

@@ -3,7 +3,8 @@ import { HeadObjectCommand } from '@aws-sdk/client-s3'
 import type { HeadObjectCommandInput } from '@aws-sdk/client-s3'
 
 import { configError, CseError } from '../errors.js'
-import type { ObjectMetadata, ObjectName, OpenRequest } from '../formats/format.js'
+import type { ObjectFacts } from '../errors.js'
+import type { ObjectMetadata, ObjectName, OpenRequest, RewrapEnvelopeRequest } from '../formats/format.js'
 import type { Context, Keyring } from '../keyrings/keyring.js'
 import { boundContext } from './binding.js'
 import { emitterFor } from './events.js'
@@ -14,7 +15,7 @@ import { lostProperty } from './object-properties.js'
 import { notEncrypted } from './open-object.js'
 import type { Settings } from './options.js'
 import { requestSettings } from './request-options.js'
-import type { RotateKeyInput, RotationSettings } from './rotation-options.js'
+import type { RotateKeyInput, RotateKeyResult, RotationSettings } from './rotation-options.js'
 import { sendOptions, statusOf, untilAborted } from './sdk.js'
 import type { Input, Output } from './sdk.js'
 import { carriedMembers } from './stored-file.js'
@@ -130,6 +131,11 @@ export function openRequest(
   return { keyring, commitmentPolicy, legacy, encryptionContext, object, ...(signal === undefined ? {} : { signal }) }
 }
 
+/** For an envelope that the old keyring opens. */
+export function rewrapRequest(r: Rotation, reEncrypt: boolean): RewrapEnvelopeRequest {
+  return { ...openRequest(r, r.from), to: r.to, enforceRotation: r.options.enforceRotation, reEncrypt }
+}
+
 /** Whether an error says that an object does not open as asked. */
 export function isUnopened(error: unknown): boolean {
   const { code } = error as Partial<CseError>
@@ -171,5 +177,22 @@ async function pause(milliseconds: number, signal: AbortSignal | undefined): Pro
     await untilAborted(new Promise((resolve) => (timer = setTimeout(resolve, milliseconds))), signal)
   } finally {
     clearTimeout(timer)
+  }
+}
+
+export type Outcome = Omit<RotateKeyResult, 'attempts'>
+
+/** Of an object as the last answer names it; the data key was seen. */
+export function outcome(
+  what: Outcome['outcome'],
+  facts: ObjectFacts,
+  { ETag, VersionId }: { ETag?: unknown; VersionId?: unknown },
+): Outcome {
+  return {
+    outcome: what,
+    facts,
+    reEncrypted: false,
+    ETag: ETag as string | undefined,
+    VersionId: VersionId as string | undefined,
   }
 }

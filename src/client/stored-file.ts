@@ -1,5 +1,10 @@
-import { GetObjectCommand } from '@aws-sdk/client-s3'
-import type { GetObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
+import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
+import type {
+  GetObjectCommandInput,
+  HeadObjectCommandInput,
+  HeadObjectCommandOutput,
+  S3Client,
+} from '@aws-sdk/client-s3'
 
 import { CseError } from '../errors.js'
 import type { ObjectName } from '../formats/format.js'
@@ -12,13 +17,16 @@ import { pick, sendOptions, statusOf } from './sdk.js'
 import type { Input, Output } from './sdk.js'
 
 /** What a request for the file needs of a request for the object. All else is about the object alone. */
-const CARRIED = [
+export const CARRIED = [
   'RequestPayer',
   'ExpectedBucketOwner',
   'SSECustomerAlgorithm',
   'SSECustomerKey',
   'SSECustomerKeyMD5',
 ] as const
+
+/** The same, as the SDK's inputs have them. */
+export type CarriedMembers = Partial<Pick<HeadObjectCommandInput, (typeof CARRIED)[number]>>
 
 export function carriedMembers(input: Input): Record<string, unknown> {
   return pick(input, CARRIED)
@@ -80,6 +88,20 @@ export async function readStoredFile(request: FileRequest): Promise<StoredFile |
     return { bytes, output }
   } catch (error) {
     source.cancel(error as Error)
+    throw error
+  }
+}
+
+/** What is stored at a key, without its body; `undefined` if nothing is. */
+export async function headStored(
+  { client, input, object, signal }: Pick<FileRequest, 'client' | 'input' | 'object' | 'signal'>,
+  key: string = object.key,
+): Promise<HeadObjectCommandOutput | undefined> {
+  const head = { ...carriedMembers(input), Bucket: object.bucket, Key: key } as HeadObjectCommandInput
+  try {
+    return await client.send(new HeadObjectCommand(asStored(head)), sendOptions(signal))
+  } catch (error) {
+    if (statusOf(error) === 404) return undefined
     throw error
   }
 }

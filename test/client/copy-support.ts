@@ -1,14 +1,7 @@
 /** Copies, deletes and renames of encrypted objects: an S3 with several buckets, and what is stored afterwards. */
 import assert from 'node:assert/strict'
-import { beforeEach } from 'node:test'
 
-import {
-  CopyObjectCommand,
-  GetObjectCommand,
-  HeadObjectCommand,
-  PutBucketVersioningCommand,
-  PutObjectCommand,
-} from '@aws-sdk/client-s3'
+import { CopyObjectCommand, GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import type {
   CopyObjectCommandInput,
   CopyObjectCommandOutput,
@@ -16,55 +9,22 @@ import type {
   S3Client,
 } from '@aws-sdk/client-s3'
 
-import type { EncryptionOptions } from '../../src/index.js'
-import type { S3Fault, S3Operation, S3Options, S3Request } from '../../src/testing/index.js'
-import { Bucket, put, world } from '../support/world.js'
+import type { S3Operation, S3Options, S3Request } from '../../src/testing/index.js'
+import { Bucket, put } from '../support/world.js'
 import type { World } from '../support/world.js'
-import { file } from './instruction-support.js'
+import { clockedWorld, file, setVersioning } from './instruction-support.js'
+import type { InstructionWorld } from './instruction-support.js'
 
 export const other = 'other'
 
-export interface CopyWorld extends World {
-  /** Seconds. Time stands still but for what tests add. */
-  clock: number
-  /** A client without further tries of the SDK. */
-  once(options?: Partial<EncryptionOptions>): S3Client
-  fail(operation: S3Operation, key: string, fault: Omit<S3Fault, 'match'>, match?: (r: S3Request) => boolean): void
-  /** Requests of one kind, for one key or all. */
-  sent(operation: S3Operation, key?: string): S3Request[]
-  /** As 'GetObject key'. */
-  log(): string[]
+export interface CopyWorld extends InstructionWorld {
   versioning(bucket?: string): Promise<void>
 }
 
 export async function copyWorld(options: S3Options = {}): Promise<CopyWorld> {
-  const clock = { seconds: 1_800_000_000 }
-  const now = (): Date => new Date(clock.seconds * 1000)
-  const w = await world({ buckets: [Bucket, other], now, ...options })
-  beforeEach(() => {
-    w.s3.faults.length = 0
-    w.s3.requests.length = 0
-  })
-  return {
-    ...w,
-    get clock() {
-      return clock.seconds
-    },
-    set clock(seconds) {
-      clock.seconds = seconds
-    },
-    once: (options = {}) => w.client(options, { maxAttempts: 1 }),
-    fail(operation, key, fault, match = () => true) {
-      w.s3.fail({ ...fault, match: (r) => r.operation === operation && r.key === key && match(r) })
-    },
-    sent: (operation, key) =>
-      w.s3.requests.filter((r) => r.operation === operation && (key === undefined || r.key === key)),
-    log: () => w.s3.requests.filter((r) => r.key !== undefined).map((r) => `${r.operation} ${r.key}`),
-    async versioning(bucket = Bucket) {
-      const VersioningConfiguration = { Status: 'Enabled' as const }
-      await w.plain.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration }))
-    },
-  }
+  const w = await clockedWorld({ buckets: [Bucket, other], ...options })
+  // (As it is, and not spread, so that its clock stays one that can be set.)
+  return Object.assign(w, { versioning: (bucket?: string) => setVersioning(w, 'Enabled', bucket) })
 }
 
 /** As a CopySource has to be written. */

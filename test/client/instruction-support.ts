@@ -12,7 +12,7 @@ import { rsaKeyring } from '../../src/index.js'
 import type { Context, EncryptionOptions, Keyring } from '../../src/index.js'
 import { kmsKeyring } from '../../src/kms.js'
 import { startKms } from '../../src/testing/index.js'
-import type { S3Fault, S3Operation, S3Request } from '../../src/testing/index.js'
+import type { S3Fault, S3Operation, S3Options, S3Request } from '../../src/testing/index.js'
 import { checkStored } from '../support/independent-check.js'
 import { envelopeOf, readStored } from '../support/independent-reader.js'
 import type { Keys } from '../support/independent-reader.js'
@@ -42,14 +42,10 @@ export interface InstructionWorld extends World {
   log(): string[]
 }
 
-/** To be called once, at the top of a test file. Forgets faults and requests before each test. */
-export async function instructionWorld(versioning: 'Enabled' | 'Suspended' | undefined): Promise<InstructionWorld> {
+/** The same for any S3. To be called once, at the top of a test file. Forgets faults and requests before each test. */
+export async function clockedWorld(options: S3Options = {}): Promise<InstructionWorld> {
   const clock = { seconds: 1_800_000_000 }
-  const w = await world({ now: () => new Date(clock.seconds * 1000) })
-  if (versioning !== undefined) {
-    const VersioningConfiguration = { Status: versioning }
-    await w.plain.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration }))
-  }
+  const w = await world({ now: () => new Date(clock.seconds * 1000), ...options })
   beforeEach(() => {
     w.s3.faults.length = 0
     w.s3.requests.length = 0
@@ -70,6 +66,17 @@ export async function instructionWorld(versioning: 'Enabled' | 'Suspended' | und
       w.s3.requests.filter((r) => r.operation === operation && (key === undefined || r.key === key)),
     log: () => w.s3.requests.filter((r) => r.key !== undefined).map((r) => `${r.operation} ${r.key}`),
   }
+}
+
+export async function setVersioning(w: World, Status: 'Enabled' | 'Suspended', bucket: string = Bucket): Promise<void> {
+  const VersioningConfiguration = { Status }
+  await w.plain.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration }))
+}
+
+export async function instructionWorld(versioning: 'Enabled' | 'Suspended' | undefined): Promise<InstructionWorld> {
+  const w = await clockedWorld()
+  if (versioning !== undefined) await setVersioning(w, versioning)
+  return w
 }
 
 const { privateKey, publicKey } = generateKeyPairSync('rsa', {

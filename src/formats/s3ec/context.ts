@@ -1,4 +1,5 @@
 import { isPlainObject } from '../../bytes/plain-object.js'
+import { sameEntries } from '../../bytes/same-entries.js'
 import { isWellFormed } from '../../bytes/well-formed.js'
 import { configError, CseError } from '../../errors.js'
 import type { Context } from '../../keyrings/keyring.js'
@@ -42,12 +43,6 @@ export function withoutClientKeys(stored: Context): Context {
   return contextOf(Object.entries(stored).filter(([key]) => !clientKeys.includes(key)))
 }
 
-/** Whether both have the same entries. Context values are no secrets between the two, so time does not matter. */
-export function sameContext(a: Context, b: Context): boolean {
-  const keys = Object.keys(a)
-  return keys.length === Object.keys(b).length && keys.every((key) => Object.hasOwn(b, key) && a[key] === b[key])
-}
-
 /**
  * Holds the stored context against the object's own content algorithm (ERR_S3CSE_ENVELOPE_INVALID) and against what the
  * caller gave (ERR_S3CSE_CONTEXT_MISMATCH). It is the stored context that goes to KMS, so without this an object with
@@ -73,7 +68,8 @@ export function checkContext(envelope: StoredEnvelope, given: Context, object: O
     )
   }
   const stored = withoutClientKeys(context)
-  if (sameContext(stored, given)) return
+  // (Context values are no secrets between the two, so time does not matter.)
+  if (sameEntries(stored, given)) return
   const differing = Object.keys(given).filter((key) => stored[key] !== given[key])
   const more = Object.keys(stored).filter((key) => !Object.hasOwn(given, key)).length
   const names = differing.map((key) => shown(key)).join(', ')

@@ -1,4 +1,5 @@
 import { runtime } from '#runtime'
+import { sameEntries } from '../../bytes/same-entries.js'
 import { cbcSealer } from '../../crypto/cbc-message.js'
 import { gcmSealer } from '../../crypto/gcm-message.js'
 import { randomNonZeroBytes } from '../../crypto/random.js'
@@ -7,7 +8,7 @@ import type { Context, EncryptedDataKey, Keyring } from '../../keyrings/keyring.
 import { isBytes } from '../../keyrings/options.js'
 import type { Sealer } from '../../message/sealer.js'
 import type { Sealed, SealRequest } from '../format.js'
-import { callersContext, contentAlgorithmKey, sameContext, stringEntries, withoutClientKeys } from './context.js'
+import { callersContext, contentAlgorithmKey, stringEntries, withoutClientKeys } from './context.js'
 import { contentAad, contentIv, deriveFrom, messageIdLength } from './derive.js'
 import { encodeV1, encodeV2, encodeV3 } from './encode.js'
 import type { EnvelopeVersion } from './envelope-keys.js'
@@ -181,7 +182,7 @@ function checkBinding({ wrap, context }: Wrapped, given: Context, contentAlgorit
   if (bindsSuiteInContext(wrap) && context[contentAlgorithmKey] !== contentAlgorithm) {
     throw mistake(`did not set ${contentAlgorithmKey} to ${contentAlgorithm} in the stored context.`)
   }
-  if (!sameContext(withoutClientKeys(context), given)) throw mistake('changed entries of the encryption context.')
+  if (!sameEntries(withoutClientKeys(context), given)) throw mistake('changed entries of the encryption context.')
 }
 
 export function mistake(what: string): Error {

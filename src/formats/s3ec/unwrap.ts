@@ -1,5 +1,6 @@
 import { runtime } from '#runtime'
 import { DecryptionError } from '../../errors.js'
+import { encryptedKey } from '../../keyrings/data-key.js'
 import type { EncryptedDataKey, Keyring } from '../../keyrings/keyring.js'
 import { isBytes } from '../../keyrings/options.js'
 import type { ObjectName, OpenRequest } from '../format.js'
@@ -62,7 +63,7 @@ export async function withDataKey<T>(
 
 /** As keyrings take them. */
 export function encryptedDataKeysOf({ wrap, encryptedDataKey }: StoredEnvelope): readonly EncryptedDataKey[] {
-  return [{ algorithm: wrap.name, provider: 'S3Keyring', info: new Uint8Array(0), ciphertext: encryptedDataKey }]
+  return [encryptedKey(wrap.name, encryptedDataKey)]
 }
 
 export function allowsContent({ legacy = noLegacy }: OpenRequest): boolean {
