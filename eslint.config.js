@@ -2,7 +2,7 @@ import js from '@eslint/js'
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', 'bench/results/', 'node_modules/', 'test/vectors/'] },
+  { ignores: ['dist/', 'coverage/', 'bench/results/', 'integration/results/', 'node_modules/', 'test/vectors/'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],
@@ -21,7 +21,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['test/**/*.ts'],
+    files: ['test/**/*.ts', 'integration/**/*.ts'],
     rules: {
       // node:test's functions return promises that its runner awaits itself.
       '@typescript-eslint/no-floating-promises': [

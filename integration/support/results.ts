@@ -1,0 +1,36 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const PARTS = ['contract', 'interop', 'runtimes'] as const
+export type Part = (typeof PARTS)[number]
+
+/** One thing that was tried with a server, a client or a runtime. */
+export interface Cell {
+  /** Unique for the subject; what was tried, in the words of the table. */
+  readonly name: string
+  readonly outcome: 'pass' | 'departure'
+  /** For a departure: what the other side does instead, and why that is not ours. */
+  readonly reason?: string
+}
+
+/** What came of running against one server, client or runtime. */
+export interface Result {
+  readonly part: Part
+  /** Its name, as its makers write it. */
+  readonly subject: string
+  /** Its version, as it says itself. */
+  readonly version: string
+  /** Whether this repository says which version is installed; others move by themselves. */
+  readonly pinned: boolean
+  readonly cells: readonly Cell[]
+}
+
+export const resultsDirectory: string = fileURLToPath(new URL('../results/', import.meta.url))
+
+/** Writes a result, over that of an earlier run: the table of what was tried is made from these files. */
+export function recordResult(result: Result): void {
+  mkdirSync(resultsDirectory, { recursive: true })
+  const name = `${result.part}-${result.subject}`.toLowerCase().replaceAll(/[^a-z0-9.]+/g, '-')
+  writeFileSync(path.join(resultsDirectory, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`)
+}
