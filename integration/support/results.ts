@@ -28,9 +28,15 @@ export interface Result {
 
 export const resultsDirectory: string = fileURLToPath(new URL('../results/', import.meta.url))
 
-/** Writes a result, over that of an earlier run: the table of what was tried is made from these files. */
-export function recordResult(result: Result): void {
+/**
+ * Writes a result, over that of an earlier run: the table of what was tried is made from these files. `several`: there
+ * are results of other versions of the same subject, which are kept.
+ */
+export function recordResult(result: Result, { several = false }: { readonly several?: boolean } = {}): void {
   mkdirSync(resultsDirectory, { recursive: true })
-  const name = `${result.part}-${result.subject}`.toLowerCase().replaceAll(/[^a-z0-9.]+/g, '-')
+  const name = [result.part, result.subject, ...(several ? [result.version] : [])]
+    .join('-')
+    .toLowerCase()
+    .replaceAll(/[^a-z0-9.]+/g, '-')
   writeFileSync(path.join(resultsDirectory, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`)
 }

@@ -1,4 +1,5 @@
 /** An S3 and a KMS inside the process, for tests of programs that use them. */
+export type { CorsOptions } from './cors.js'
 export { startKms } from './kms.js'
 export type { KmsKeySpec, KmsKeyState } from './kms-keys.js'
 export type {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import { corsHeaders, preflightHeaders, type CorsOptions } from './cors.js'
 import { kmsFailure, KmsFailureError, kmsStatus } from './kms-error.js'
 import type { KmsInput } from './kms-input.js'
 import { operations } from './kms-operations.js'
@@ -14,14 +15,25 @@ export interface KmsService {
   readonly requests: KmsRequest[]
   readonly recordRequests: number
   readonly faults: KmsFault[]
+  /** undefined: no other origin is let in. */
+  readonly cors: CorsOptions | undefined
 }
 
 const targetPrefix = 'TrentService.'
 const contentType = 'application/x-amz-json-1.1'
 const maximumBody = 1024 * 1024
+/** What pages of other origins may read. */
+const exposed = { 'x-amzn-requestid': '', 'x-amzn-errortype': '' }
 
 /** One request of the AWS JSON 1.1 protocol: the operation is in X-Amz-Target, input and output are JSON documents. */
 export async function handle(service: KmsService, message: IncomingMessage, response: ServerResponse): Promise<void> {
+  const asked = plainHeaders(message)
+  if (message.method === 'OPTIONS') {
+    const allowed = preflightHeaders(service.cors, asked)
+    response.writeHead(allowed === undefined ? 403 : 200, { 'content-length': '0', ...allowed }).end()
+    return
+  }
+  for (const [name, value] of Object.entries(corsHeaders(service.cors, asked, exposed))) response.setHeader(name, value)
   let request: KmsRequest | undefined
   const gone = new AbortController()
   response.once('close', () => gone.abort())
@@ -60,8 +72,12 @@ async function readBody(message: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
+function plainHeaders(message: IncomingMessage): Record<string, string> {
+  return Object.fromEntries(Object.entries(message.headers).map(([name, value]) => [name, String(value)]))
+}
+
 function record(service: KmsService, message: IncomingMessage, body: Buffer): KmsRequest {
-  const headers = Object.fromEntries(Object.entries(message.headers).map(([name, value]) => [name, String(value)]))
+  const headers = plainHeaders(message)
   const target = headers['x-amz-target'] ?? ''
   if (message.method !== 'POST' || message.url !== '/' || !target.startsWith(targetPrefix)) {
     throw kmsFailure('UnknownOperationException', `${message.method ?? ''} ${message.url ?? ''} ${target}`)

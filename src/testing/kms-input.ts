@@ -78,6 +78,15 @@ export function encryptionContext(input: KmsInput, name: string): readonly (read
   return pairs
 }
 
+export function requiredStrings(input: KmsInput, name: string): readonly string[] {
+  const value = member(input, name)
+  if (value === undefined) throw validation(`${name} must not be null`)
+  if (!Array.isArray(value) || !value.every((entry) => typeof entry === 'string')) {
+    throw serialization(name, 'a list of strings')
+  }
+  return value
+}
+
 /** At most ten; they grant nothing here, because this KMS denies nothing. */
 export function checkGrantTokens(input: KmsInput): void {
   const value = member(input, 'GrantTokens')

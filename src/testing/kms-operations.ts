@@ -1,4 +1,5 @@
 import { decrypt, encrypt, generateDataKey, reEncrypt } from './kms-cryptography.js'
+import { cancelKeyDeletion, createGrant, scheduleKeyDeletion } from './kms-lifecycle.js'
 import {
   createAlias,
   createKey,
@@ -17,6 +18,9 @@ export const operations: ReadonlyMap<string, KmsOperation> = new Map<string, Kms
   ['DescribeKey', describeKey],
   ['EnableKey', (state, input, place) => setEnabled(state, input, place, true)],
   ['DisableKey', (state, input, place) => setEnabled(state, input, place, false)],
+  ['ScheduleKeyDeletion', scheduleKeyDeletion],
+  ['CancelKeyDeletion', cancelKeyDeletion],
+  ['CreateGrant', createGrant],
   ['CreateAlias', createAlias],
   ['UpdateAlias', updateAlias],
   ['DeleteAlias', deleteAlias],

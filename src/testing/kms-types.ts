@@ -1,4 +1,5 @@
 /** The public types of the in-process KMS. */
+import type { CorsOptions } from './cors.js'
 import type { KmsKeySpec, KmsKeyState } from './kms-keys.js'
 
 /** Options of `startKms`. */
@@ -11,6 +12,11 @@ export interface KmsOptions {
   readonly keys?: readonly string[]
   /** How many of the latest requests are kept in `requests`. Default 10,000. */
   readonly recordRequests?: number
+  /**
+   * Lets pages of other origins in, as KMS does: `true` is every origin. Preflight requests are not in `requests`.
+   * Default: none; preflight requests get 403.
+   */
+  readonly cors?: boolean | Pick<CorsOptions, 'origins'>
 }
 
 /** What `new KMSClient(…)` needs to talk to this server. */
@@ -79,6 +85,7 @@ export interface KmsKeyOptions {
   readonly spec?: KmsKeySpec
 }
 
+/** A key that `createKey` has made. */
 export interface KmsCreatedKey {
   readonly keyId: string
   readonly arn: string
@@ -108,6 +115,7 @@ export interface KmsServer {
   readonly faults: KmsFault[]
   /** The same as `faults.push`. */
   fail(...faults: readonly KmsFault[]): void
+  /** Makes a key and, where that is asked for, its alias and its replicas. Throws for options that KMS would refuse. */
   createKey(options?: KmsKeyOptions): KmsCreatedKey
   /** Sets a key's state directly, also to states that take days in KMS. Throws if there is no key with this ARN. */
   setKeyState(arn: string, state: KmsKeyState): void
@@ -115,5 +123,6 @@ export interface KmsServer {
   know(blob: KmsKnownBlob): void
   /** Ends the server and every open connection; keys and blobs are forgotten. May be called more than once. */
   close(): Promise<void>
+  /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void>
 }

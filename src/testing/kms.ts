@@ -1,5 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { corsOf } from './cors.js'
 import { contextBytes } from './kms-blob.js'
 import { handle, type KmsService } from './kms-http.js'
 import { KmsKeys, type KmsKey, type KmsKeyState } from './kms-keys.js'
@@ -7,6 +8,7 @@ import type { KmsClientConfig, KmsCreatedKey, KmsKeyOptions, KmsKnownBlob, KmsOp
 
 /**
  * Starts a KMS inside this process, on a loopback port, for tests: an ordinary `KMSClient` talks to it over HTTP.
+ * Rejects with a TypeError for an origin with more than one `*`.
  *
  * ```ts
  * const kms = await startKms({ keys: ['alias/orders'] })
@@ -16,7 +18,8 @@ import type { KmsClientConfig, KmsCreatedKey, KmsKeyOptions, KmsKnownBlob, KmsOp
  * ```
  *
  * It has symmetric and RSA encryption keys in any number of accounts and regions, aliases, multi-region keys, and the
- * operations CreateKey, DescribeKey, EnableKey, DisableKey, CreateAlias, UpdateAlias, DeleteAlias, ListAliases,
+ * operations CreateKey, DescribeKey, EnableKey, DisableKey, ScheduleKeyDeletion, CancelKeyDeletion, CreateGrant (whose
+ * tokens grant nothing), CreateAlias, UpdateAlias, DeleteAlias, ListAliases,
  * ReplicateKey, RotateKeyOnDemand (without KMS's limit on their number), GetPublicKey, GenerateDataKey,
  * GenerateDataKeyWithoutPlaintext, Encrypt, Decrypt and ReEncrypt; all others answer UnknownOperationException. It is
  * strict where KMS is: limits, key states, the encryption context, IncorrectKeyException and InvalidCiphertextException.
@@ -35,6 +38,7 @@ export async function startKms(options: KmsOptions = {}): Promise<KmsServer> {
     requests: [],
     recordRequests,
     faults: [],
+    cors: corsOf(options.cors, 'startKms'),
   }
   const createKey = (key: KmsKeyOptions = {}): KmsCreatedKey => {
     const { alias, replicaRegions = [], ...rest } = key

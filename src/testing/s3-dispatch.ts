@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { getObjectAttributes } from './s3-attributes.js'
 import { getObjectAcl, putObjectAcl } from './s3-acl.js'
 import { restoreObject } from './s3-archive.js'
+import { corsHeaders } from './cors.js'
 import { authenticate } from './s3-auth.js'
 import { createBucket, deleteBucket, headBucket, listBuckets } from './s3-buckets.js'
 import { completeMultipartUpload } from './s3-complete.js'
@@ -22,6 +23,7 @@ import { listMultipartUploads, listParts } from './s3-multipart-list.js'
 import { uploadPartCopy } from './s3-part-copy.js'
 import { dropBody, getObject, putObject } from './s3-objects.js'
 import { bodyBudget, headersOf, recordOf, trimRecords } from './s3-record.js'
+import { preflight } from './s3-preflight.js'
 import { route, type Route } from './s3-route.js'
 import { renameObject } from './s3-rename.js'
 import { send } from './s3-send.js'
@@ -79,6 +81,7 @@ const HANDLERS: Readonly<Record<S3Operation, Handler>> = {
   GetObjectLegalHold: getObjectLegalHold,
   PutObjectLegalHold: putObjectLegalHold,
   RestoreObject: restoreObject,
+  Preflight: preflight,
   Unknown: () => {
     throw new S3Error('NotImplemented')
   },
@@ -129,7 +132,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
     }
     try {
       for (const hook of options.hooks) await Promise.race([hook(record), closing])
-      const fault = takeFault(options.faults, uses, record)
+      const isPreflight = found.operation === 'Preflight'
+      const fault = isPreflight ? undefined : takeFault(options.faults, uses, record)
       if (fault?.delayMs !== undefined) await sleep(fault.delayMs, undefined, { signal: options.signal })
       if (resetsAtOnce(fault, found.operation)) throw new Disconnected()
       const answer = await answerOf(found, record, requestId, { incoming, headers, fault, proceed, ...options })
@@ -142,7 +146,8 @@ export function createDispatch(options: DispatchOptions): Dispatch {
           ? fault.status
           : answer.status
       const head = incoming.method === 'HEAD'
-      await send(response, answer, { requestId, head, fault, pacer, signal: options.signal })
+      const shared = isPreflight ? answer : withCors(answer, headers, options.settings)
+      await send(response, shared, { requestId, head, fault, pacer, signal: options.signal })
     } catch (error) {
       budget(record)
       if (error instanceof Disconnected || response.headersSent || options.signal.aborted) {
@@ -156,6 +161,12 @@ export function createDispatch(options: DispatchOptions): Dispatch {
       await send(response, answer, { requestId, head: false, fault: undefined, pacer, signal: options.signal })
     }
   }
+}
+
+/** Errors as well: a page learns what was wrong. */
+function withCors(answer: Answer, headers: Readonly<Record<string, string>>, { cors }: Settings): Answer {
+  const own = { 'x-amz-request-id': '', 'x-amz-id-2': '', ...answer.headers }
+  return { ...answer, headers: { ...answer.headers, ...corsHeaders(cors, headers, own) } }
 }
 
 function resetsAtOnce(fault: S3Fault | undefined, operation: S3Operation): boolean {
@@ -172,6 +183,7 @@ async function answerOf(
 ): Promise<Answer> {
   try {
     if (found.operation === 'Unknown' && found.error !== undefined) throw found.error
+    if (found.operation === 'Preflight') return preflight(parts)
     const authorization = authenticate(
       { method: record.method, headers: parts.headers, ...found },
       signerOf(found, parts.headers, parts.settings),

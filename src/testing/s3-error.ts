@@ -2,6 +2,7 @@
 const TABLE = {
   AccessControlListNotSupported: [400, 'The bucket does not allow ACLs'],
   AccessDenied: [403, 'Access Denied'],
+  AccessForbidden: [403, 'CORSResponse: This CORS request is not allowed.'],
   AuthorizationHeaderMalformed: [400, 'The authorization header that you provided is not valid.'],
   AuthorizationQueryParametersError: [400, 'Error parsing the X-Amz-* query parameters.'],
   BadDigest: [400, 'The Content-MD5 or checksum value that you specified did not match what the server received.'],

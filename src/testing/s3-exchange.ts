@@ -1,5 +1,6 @@
 /** What the parts of the server hand to each other for one request. */
 import type { IncomingMessage } from 'node:http'
+import type { CorsOptions } from './cors.js'
 import type { AccessPoints } from './s3-address.js'
 import type { Authorization } from './s3-auth.js'
 import type { StoredBody } from './s3-body.js'
@@ -24,6 +25,8 @@ export interface Settings {
   readonly pacer: Pacer | undefined
   readonly accessPoints: AccessPoints
   readonly sessions: Sessions
+  /** undefined: no other origin is let in. */
+  readonly cors: CorsOptions | undefined
 }
 
 export interface Exchange {

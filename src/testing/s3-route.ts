@@ -71,6 +71,7 @@ const PARAMETERS: Readonly<Record<S3Operation, readonly string[]>> = {
   GetObjectLegalHold: ['legal-hold', 'versionId'],
   PutObjectLegalHold: ['legal-hold', 'versionId'],
   RestoreObject: ['restore', 'versionId'],
+  Preflight: [],
   ListObjectVersions: [
     'versions',
     'prefix',
@@ -124,6 +125,7 @@ function operationOf(
   query: readonly (readonly [string, string])[],
   headers: Readonly<Record<string, string>>,
 ): S3Operation {
+  if (method === 'OPTIONS') return 'Preflight' // whatever it asks about
   const has = (name: string): boolean => query.some(([one]) => one === name)
   const copies = headers['x-amz-copy-source'] !== undefined || has('x-amz-copy-source')
   const part = has('uploadId') && has('partNumber')

@@ -1,4 +1,5 @@
 /** The public types of the in-process S3. */
+import type { CorsOptions } from './cors.js'
 import type { S3PendingUpload, S3Seed, S3StoredObject, S3Tampering } from './s3-stored-types.js'
 
 export type {
@@ -51,6 +52,7 @@ export type S3Operation =
   | 'GetObjectLegalHold'
   | 'PutObjectLegalHold'
   | 'RestoreObject'
+  | 'Preflight'
   | 'Unknown'
 
 /** Options of `startS3`. */
@@ -101,6 +103,12 @@ export interface S3Options {
    * on the source of CopyObject and UploadPartCopy. Default: none.
    */
   readonly ignoreConditions?: readonly ('write' | 'copy-source')[]
+  /**
+   * Lets pages of other origins in, as a CORS configuration of every bucket would: `true` is every origin, and all
+   * headers may be read. Only GET, PUT, POST, DELETE and HEAD; a page may send any header. Preflight requests need no
+   * signature, and are in `requests` as `Preflight`. Default: none; preflight requests get 403 AccessForbidden.
+   */
+  readonly cors?: boolean | CorsOptions
 }
 
 /** A static key pair. */
@@ -247,5 +255,6 @@ export interface S3Server {
   ): Promise<void>
   /** Ends the server and every open connection, and removes all files. May be called more than once. */
   close(): Promise<void>
+  /** The same as `close`. */
   [Symbol.asyncDispose](): Promise<void>
 }

@@ -26,6 +26,7 @@
 import { once, setMaxListeners } from 'node:events'
 import { Agent, createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, LookupFunction, Socket } from 'node:net'
+import { corsOf } from './cors.js'
 import { SERVICE_HOST } from './s3-address.js'
 import { isBucketName } from './s3-buckets.js'
 import { createDispatch } from './s3-dispatch.js'
@@ -42,8 +43,8 @@ const CREDENTIALS: S3Credentials = Object.freeze({
 })
 
 /**
- * Starts a server on 127.0.0.1 and a free port. Rejects with a TypeError for a bucket name that S3 does not allow and
- * for a pace that is not over 0.
+ * Starts a server on 127.0.0.1 and a free port. Rejects with a TypeError for a bucket name that S3 does not allow,
+ * for a pace that is not over 0, and for a CORS configuration that S3 does not take.
  * Large bodies lie in a private temporary directory (mode 0700) until `close`.
  */
 export async function startS3(options: S3Options = {}): Promise<S3Server> {
@@ -63,6 +64,7 @@ export async function startS3(options: S3Options = {}): Promise<S3Server> {
     pacer: createPacer(options.paceBytesPerSecond, ending.signal),
     accessPoints: new Map(Object.entries(options.accessPoints ?? {})),
     sessions: { known: new Map(), lifetimeMs: (options.sessionSeconds ?? 300) * 1000 },
+    cors: corsOf(options.cors, 'startS3'),
   }
   const store = createStore({
     directory: options.directory,
