@@ -4,6 +4,7 @@ import {
   createDecipheriv,
   createHash,
   createHmac,
+  getCiphers,
   KeyObject,
   randomBytes,
   timingSafeEqual,
@@ -15,7 +16,8 @@ import { checkAesKey, checkBlock, checkBlocks, checkCounter, keyDestroyed, TAG_L
 import { nodeRsaPrivateKey, nodeRsaPublicKey } from './node-rsa.js'
 import { encryptApart } from './node-cipher-thread.js'
 import { keepFreedMemory, release } from './node-release.js'
-import type { Aes, DigestName, GcmOpenStream, GcmStream, Runtime } from './runtime.js'
+import type { Aes, DigestName, GcmOpenStream, GcmStream, MaybePromise, Runtime } from './runtime.js'
+import { cryptoRuntime as webRuntime } from './web-crypto.js'
 import { exportSecretCryptoKey, isCryptoKey } from './web-keys.js'
 
 /** What one call of a native cipher takes: larger results cost a page fault for every page of a fresh buffer. */
@@ -25,6 +27,9 @@ const SLICE = 64 * 1024
 const SMALL = 4096
 
 const NOTHING = new Uint8Array(0)
+
+/** Deno knows them by these names only. */
+const HASHES: Readonly<Record<DigestName, string>> = Object.freeze({ 'SHA-1': 'sha1', 'SHA-256': 'sha256' })
 
 const GCM_OPTIONS = Object.freeze({ authTagLength: TAG_LENGTH })
 
@@ -46,7 +51,7 @@ export const cryptoRuntime: Pick<
     if (isCryptoKey(key)) return exportSecretCryptoKey(key)
     throw new TypeError('A secret key is needed: a Uint8Array, a KeyObject or a CryptoKey.')
   },
-  digest: (name: DigestName, data: Uint8Array) => plain(createHash(name).update(data).digest()),
+  digest: (name: DigestName, data: Uint8Array) => plain(createHash(HASHES[name]).update(data).digest()),
   hmacSha512: (key: Uint8Array, data: Uint8Array) => plain(createHmac('sha512', key).update(data).digest()),
   rsaPublicKey: nodeRsaPublicKey,
   rsaPrivateKey: nodeRsaPrivateKey,
@@ -83,8 +88,18 @@ function transform(cipher: Transform, input: Uint8Array): Uint8Array {
   return output
 }
 
-function aes(rawKey: Uint8Array): Aes {
-  checkAesKey(rawKey)
+function aes(key: Uint8Array): MaybePromise<Aes> {
+  checkAesKey(key)
+  return key.length === 24 && !hasAes192() ? webRuntime.aes(key) : nativeAes(key)
+}
+
+/** Deno's node:crypto has it in some modes only, its WebCrypto in all. */
+function hasAes192(): boolean {
+  const ciphers = getCiphers()
+  return ['gcm', 'ctr', 'cbc', 'ecb'].every((mode) => ciphers.includes(`aes-192-${mode}`))
+}
+
+function nativeAes(rawKey: Uint8Array): Aes {
   const key = Uint8Array.from(rawKey)
   const bits = key.length * 8
   const gcm = `aes-${bits}-gcm` as CipherGCMTypes
