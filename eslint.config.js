@@ -2,7 +2,17 @@ import js from '@eslint/js'
 import tseslint from 'typescript-eslint'
 
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', 'bench/results/', 'integration/results/', 'node_modules/', 'test/vectors/'] },
+  {
+    ignores: [
+      'dist/',
+      'coverage/',
+      'docs-api/',
+      'bench/results/',
+      'integration/results/',
+      'node_modules/',
+      'test/vectors/',
+    ],
+  },
   js.configs.recommended,
   {
     files: ['**/*.ts'],

@@ -56,7 +56,7 @@ export { s3ec } from './formats/s3ec/s3ec.js'
 export type { S3ecOptions } from './formats/s3ec/s3ec.js'
 export type { LegacyWriting } from './formats/s3ec/writing.js'
 export { aesKeyring } from './keyrings/aes.js'
-export type { AesKeyringOptions } from './keyrings/aes.js'
+export type { AesAdditionalKey, AesKeyringOptions } from './keyrings/aes.js'
 export { cachingKeyring } from './keyrings/caching.js'
 export type { CachingKeyring, CachingKeyringOptions } from './keyrings/caching.js'
 export type {
@@ -72,5 +72,5 @@ export type {
   WrapResult,
 } from './keyrings/keyring.js'
 export { rsaKeyring } from './keyrings/rsa.js'
-export type { RsaKeyringOptions } from './keyrings/rsa.js'
+export type { RsaAdditionalKey, RsaKeyringOptions } from './keyrings/rsa.js'
 export type { KeyHandle, RsaKeyInput } from './runtime/runtime.js'

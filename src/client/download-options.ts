@@ -1,6 +1,7 @@
 import { configError } from '../errors.js'
 import { onlyMembers } from './option-values.js'
 
+/** How far a `download` is. */
 export interface DownloadProgress {
   /** Bytes of plaintext that are in the file; never less than in the call before. Not verified before the download resolves. */
   readonly loaded: number
@@ -8,6 +9,7 @@ export interface DownloadProgress {
   readonly total: number | undefined
 }
 
+/** The options of `download`. */
 export interface DownloadOptions {
   /** Stored bytes that each request asks for, 64 KiB to 1 GiB. A download that is resumed keeps its own. Default: 16 MiB. */
   readonly partSize?: number | undefined

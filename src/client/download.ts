@@ -15,7 +15,9 @@ export type DownloadInput = Omit<GetObjectCommandInput, 'Range' | 'PartNumber'>
 /** A FileHandle of node:fs/promises, by what is used of it. */
 export interface DownloadHandle {
   readonly fd: number
+  /** Writes bytes at a position of the file. */
   write(data: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesWritten: number }>
+  /** Cuts the file to a length in bytes. */
   truncate(length: number): Promise<void>
 }
 

@@ -10,6 +10,7 @@ import { writeSnapshot } from './upload-log.js'
 import type { UploadName } from './upload-receipt.js'
 import type { ActiveUpload } from './uploads.js'
 
+/** The options of `exportUpload`. */
 export interface ExportUploadOptions {
   /** 32 random bytes that encrypt the state, for an importer that may not decrypt objects. Who has state and key can decrypt the object. Default: importing unwraps the object's data key. */
   readonly stateKey?: Uint8Array | undefined

@@ -23,6 +23,7 @@ import type { UploadHeader, UploadText } from './upload-text.js'
 import { completedParts, partBuffers } from './uploads.js'
 import type { ActiveUpload } from './uploads.js'
 
+/** The options of `importUpload`. */
 export interface ImportUploadOptions {
   /** The key that the state was exported or saved with. A state that was not is refused then. */
   readonly stateKey?: Uint8Array | undefined

@@ -45,6 +45,7 @@ export interface InspectedObject {
   readonly etag: string | undefined
 }
 
+/** The options of `inspect`. */
 export interface InspectOptions {
   readonly signal?: AbortSignal | undefined
 }

@@ -41,6 +41,7 @@ export type EncryptionContext = Context | ((object: { Bucket: string; Key: strin
 /** What GetObject does with a `Range` that cannot be authenticated by itself. */
 export type RangeReads = 'reject' | 'unauthenticated' | 'whole-object'
 
+/** The temporary file of large verified reads. */
 export interface SpoolOptions {
   /** Where ciphertext of large verified reads goes for the time of the read. Default: the system's directory for temporary files (often memory: see df). */
   readonly directory?: string | undefined
@@ -83,6 +84,7 @@ export interface BindOptions {
   readonly label?: string | undefined
 }
 
+/** The options of `addEncryption` and `encryptedView`. */
 export interface EncryptionOptions {
   /** Who can unwrap the data keys: `aesKeyring`, `rsaKeyring`, `kmsKeyring` of s3-cse/kms, or your own. */
   readonly keyring: Keyring

@@ -16,6 +16,7 @@ export interface ListedObjects {
   readonly Contents?: readonly Pick<ListedObject, 'Key'>[] | undefined
 }
 
+/** The options of `plaintextSizes`. */
 export interface PlaintextSizesOptions extends CarriedMembers {
   /** How many objects are asked about at a time. Default: 16. */
   readonly concurrency?: number | undefined

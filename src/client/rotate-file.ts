@@ -16,6 +16,7 @@ import { envelopeOf, headOf, rotationOf, untilQuiet } from './rotation.js'
 import { reEncryptMembers, rotationInput, rotationSettings } from './rotation-options.js'
 import type { RotateKeyInput, RotateKeyOptions } from './rotation-options.js'
 
+/** The input of `reEncryptInstructionFile`. */
 export interface ReEncryptInstructionFileInput extends Omit<
   RotateKeyInput,
   'rewrite' | 'copyInPartsAbove' | 'copyPartSize'

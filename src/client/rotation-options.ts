@@ -19,6 +19,7 @@ export interface RewriteOlder {
   readonly olderThan: Date
 }
 
+/** The input of `rotateKey`. */
 export interface RotateKeyInput extends CarriedMembers {
   readonly Bucket: string
   readonly Key: string
@@ -49,10 +50,12 @@ export interface RotateKeyInput extends CarriedMembers {
   readonly copyPartSize?: number | undefined
 }
 
+/** The options of `rotateKey` and `reEncryptInstructionFile`. */
 export interface RotateKeyOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** What `rotateKey` did. */
 export interface RotateKeyResult {
   /**
    * 'metadata': the envelope in the metadata is new. 'instruction file': that in the file. 'rewritten': the whole object.

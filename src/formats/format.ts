@@ -47,6 +47,7 @@ export interface InstructionFiles {
   split(metadata: ObjectMetadata): SplitEnvelope
 }
 
+/** An envelope divided between its object and an instruction file. */
 export interface SplitEnvelope {
   /** What stays on the object. */
   readonly object: ObjectMetadata
@@ -76,6 +77,7 @@ export interface Envelope {
   rewrap?(request: RewrapEnvelopeRequest): Promise<RewrappedEnvelope>
 }
 
+/** What a new wrap of an envelope needs. */
 export interface RewrapEnvelopeRequest extends OpenRequest {
   /** Keyring and caller's context of the new wrap. */
   readonly to: { readonly keyring: Keyring; readonly encryptionContext: Context }
@@ -85,6 +87,7 @@ export interface RewrapEnvelopeRequest extends OpenRequest {
   readonly reEncrypt: boolean
 }
 
+/** An envelope with a new wrap. */
 export interface RewrappedEnvelope {
   /** The whole envelope, as `seal` gives it. */
   readonly metadata: ObjectMetadata
@@ -132,6 +135,7 @@ export interface Format {
   readonly authenticatedRanges?: boolean
   /** Throws ERR_S3CSE_CONFIG if keyring, policy and context cannot work together: called when the client is set up, and for each request that brings its own. */
   check(request: { keyring: Keyring; commitmentPolicy: CommitmentPolicy; encryptionContext: Context | undefined }): void
+  /** Asks the keyring for a data key, and gives the envelope for it and what encrypts the message. */
   seal(request: SealRequest): Promise<Sealed>
   /** `undefined`: no envelope of this format in the metadata. Throws ERR_S3CSE_ENVELOPE_INVALID for a damaged or mixed one. Pure. */
   recognise(metadata: ObjectMetadata, object: ObjectName): Envelope | undefined

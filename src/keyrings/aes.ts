@@ -16,6 +16,7 @@ export interface AesAdditionalKey {
   readonly materialsDescription: Context
 }
 
+/** The options of `aesKeyring`. */
 export interface AesKeyringOptions {
   /** The AES key that wraps data keys: 16, 24 or 32 bytes (copied), or a secret KeyObject or extractable CryptoKey of that size. */
   readonly wrappingKey: Uint8Array | KeyHandle

@@ -6,6 +6,7 @@ import { wrapsAround } from './inner.js'
 import type { Keyring } from './keyring.js'
 import { takeOptions } from './options.js'
 
+/** The options of `cachingKeyring`. */
 export interface CachingKeyringOptions {
   /** Milliseconds, from when the keyring was asked: how long a data key is used, for writing and for reading, and so how long a revoked one still works. */
   readonly maxAge: number

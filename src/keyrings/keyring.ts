@@ -36,6 +36,7 @@ export interface EncryptedDataKey {
   readonly ciphertext: Uint8Array
 }
 
+/** A new data key that is wanted, or a given one that is to be wrapped. */
 export interface WrapRequest {
   readonly suite: Suite
   /** The caller's encryption context; empty where none was given. */
@@ -51,6 +52,7 @@ export interface WrapRequest {
   readonly signal?: AbortSignal
 }
 
+/** A data key and its wraps. */
 export interface WrapResult {
   readonly dataKey: DataKey
   readonly encryptedDataKeys: readonly EncryptedDataKey[]
@@ -58,6 +60,7 @@ export interface WrapResult {
   readonly context: Context
 }
 
+/** A stored data key that is to be opened. */
 export interface UnwrapRequest {
   readonly suite: Suite
   /** The map as stored with the object, unchanged. It is data from storage: choose among your own keys with it, take no key from it. */
@@ -78,6 +81,7 @@ export interface RewrapRequest extends UnwrapRequest {
   readonly algorithm?: string
 }
 
+/** A new wrap of a stored data key. */
 export interface RewrapResult {
   readonly encryptedDataKeys: readonly EncryptedDataKey[]
   /** What is stored with the object from now on: `newContext` and what the keyring added to it. */
@@ -102,7 +106,9 @@ export interface Keyring {
   readonly algorithms?: readonly string[]
   /** `wrap` gives one data key for several messages: formats that do not derive a key for each refuse it at set-up. Default: false. */
   readonly sharesDataKeys?: boolean
+  /** Makes a data key, or takes the given one, and wraps it. Rejects where it cannot; then nothing is written. */
   wrap(request: WrapRequest): MaybePromise<WrapResult>
+  /** Opens a stored data key; `undefined` for everything that is about the object (see above). */
   unwrap(request: UnwrapRequest): MaybePromise<DataKey | undefined>
   /**
    * Wraps a stored data key under this keyring's key inside the key service, so that nobody sees it. Resolves to

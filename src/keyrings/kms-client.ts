@@ -18,6 +18,7 @@ import { isBytes, takeList } from './options.js'
 
 /** A `KMSClient` or aggregated `KMS` of @aws-sdk/client-kms, of any version of major 3. */
 export interface KmsClientLike {
+  /** Sends one command of @aws-sdk/client-kms. */
   send(command: never, options?: { abortSignal?: AbortSignal }): Promise<unknown>
 }
 

@@ -15,6 +15,7 @@ export interface KmsDiscoveryFilter {
   readonly partition: string
 }
 
+/** The options of `kmsDiscoveryKeyring`. */
 export interface KmsDiscoveryKeyringOptions {
   /** The caller's own `KMSClient`; only keys of its region can be used. */
   readonly client: KmsClientLike

@@ -27,6 +27,7 @@ import { kmsRewrap, rememberSource, type KmsSource } from './kms-rewrap.js'
 import { kmsAlgorithms, kmsUnwrap } from './kms-unwrap.js'
 import { takeOptions } from './options.js'
 
+/** The options of `kmsKeyring`. */
 export interface KmsKeyringOptions {
   /** The caller's own `KMSClient`: its region, credentials, endpoint, retries and time-outs are used as they are. */
   readonly client: KmsClientLike

@@ -14,6 +14,7 @@ export interface RsaAdditionalKey {
   readonly materialsDescription: Context
 }
 
+/** The options of `rsaKeyring`. */
 export interface RsaKeyringOptions {
   /** Wraps data keys; enough for writing. At least 2048 bits. PEM, DER (SPKI), KeyObject or CryptoKey. */
   readonly publicKey?: RsaKeyInput | undefined

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { root } from '../support/package.js'
 
-const APART = new Set(['.git', 'node_modules', 'dist', 'coverage', 'vectors', 'results'])
+const APART = new Set(['.git', 'node_modules', 'dist', 'coverage', 'docs-api', 'vectors', 'results'])
 
 function textFiles(directory: string): string[] {
   return readdirSync(path.join(root, directory), { withFileTypes: true }).flatMap((entry) => {

@@ -1,6 +1,7 @@
 import * as clientS3 from '@aws-sdk/client-s3'
 import { randomBytes } from 'node:crypto'
 import { startKms, startS3 } from 's3-cse/testing'
+import type { KmsServer, S3Server } from 's3-cse/testing'
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
@@ -8,6 +9,7 @@ import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { commandRules } from '../../src/client/commands.js'
 import { remove, root, temporaryDirectory } from '../support/package.js'
+import { loadVectors } from '../support/vectors.js'
 import { extractSnippets, type Outcome, runSnippets, typeCheck, writeSnippets } from '../support/snippets.js'
 
 const read = (name: string): string => readFileSync(path.join(root, name), 'utf8')
@@ -18,6 +20,19 @@ const readme = read('README.md')
 
 /** The key that stands in the documents, as in AWS's own. */
 const SAMPLE_KEY = { region: 'eu-central-1', keyId: '1234abcd-12ab-34cd-56ef-1234567890ab' }
+
+/** What other clients wrote, for the documents that name it, with its keys in files: `secret.key`, `private.pem`. */
+async function seedOthers(s3: S3Server, kms: KmsServer, directory: string): Promise<void> {
+  const text = documents.map(read).join('\n')
+  const vectors = loadVectors().filter(({ s3Key }) => text.includes(`'${s3Key}'`))
+  assert.ok(vectors.length > 0)
+  for (const vector of vectors) {
+    await vector.seed(s3, 'my-bucket')
+    vector.teach(kms)
+    const { secret } = vector
+    if (secret !== undefined) await writeFile(path.join(directory, secret.name), secret.bytes)
+  }
+}
 
 describe('the programs in the documents', () => {
   const found = documents.flatMap((name) => extractSnippets(name, read(name)))
@@ -33,6 +48,7 @@ describe('the programs in the documents', () => {
     const kms = await startKms()
     try {
       kms.createKey(SAMPLE_KEY)
+      await seedOthers(s3, kms, directory)
       files = await writeSnippets(directory, found)
       outcomes = await runSnippets(files, {
         AWS_ENDPOINT_URL_S3: s3.endpoint,

@@ -51,8 +51,8 @@ export async function writeSnippets(directory: string, snippets: readonly Snippe
   const modules = path.join(directory, 'node_modules')
   await mkdir(modules, { recursive: true })
   await symlink(root, path.join(modules, 's3-cse'), 'junction')
-  for (const scope of ['@aws-sdk', '@smithy', '@types']) {
-    await symlink(path.join(root, 'node_modules', scope), path.join(modules, scope), 'junction')
+  for (const name of ['@aws-crypto', '@aws-sdk', '@smithy', '@types', 'aws-sdk-client-mock']) {
+    await symlink(path.join(root, 'node_modules', name), path.join(modules, name), 'junction')
   }
   await writeFile(path.join(directory, 'package.json'), '{ "type": "module" }')
   const files = snippets.map(({ name }) => path.join(directory, `${name.replaceAll(/[/:]/g, '-')}.ts`))

@@ -5,7 +5,7 @@ import type { EncryptionOptions } from '../../src/index.js'
 import type { Keyring } from '../../src/keyrings/keyring.js'
 import { kmsKeyring } from '../../src/keyrings/kms.js'
 import { rsaKeyring } from '../../src/keyrings/rsa.js'
-import type { S3Server } from '../../src/testing/index.js'
+import type { KmsServer, S3Server } from '../../src/testing/index.js'
 
 /** Reads test/vectors/s3ec; its README.md describes the files. */
 
@@ -64,6 +64,10 @@ export interface Vector extends VectorObject {
   options(): Partial<EncryptionOptions> & { readonly keyring: Keyring }
   /** Puts it into a bucket as its writer stored it, with its instruction file. */
   seed(s3: S3Server, bucket: string): Promise<void>
+  /** The wrapping key, as a file that a program would keep it in; undefined for KMS. */
+  readonly secret: { readonly name: 'secret.key' | 'private.pem'; readonly bytes: Uint8Array } | undefined
+  /** Teaches a KMS to open the data key, where it is wrapped by KMS. */
+  teach(kms: KmsServer): void
   /** Throws if these are not the plaintext's length and SHA-256. */
   check(plaintext: Uint8Array): void
 }
@@ -99,11 +103,34 @@ function toVector(writer: string, file: VectorFile, object: VectorObject): Vecto
       const { body, ...own } = instructionFile
       await s3.put(bucket, own.s3Key, { body: Buffer.from(body), metadata: own.metadata, ...type(own.contentType) })
     },
+    secret: secretOf(file.keys[object.key]!),
+    teach(kms) {
+      if (file.keys[object.key]!.type !== 'kms') return
+      for (const { keyId, ciphertextBlob, encryptionContext, plaintext } of file.kms) {
+        kms.know({
+          keyId,
+          ciphertextBlob: Buffer.from(ciphertextBlob, 'base64'),
+          encryptionContext,
+          plaintext: Buffer.from(plaintext, 'base64'),
+        })
+      }
+    },
     check(plaintext) {
       const found = `${plaintext.length} bytes, ${createHash('sha256').update(plaintext).digest('hex')}`
       const expected = `${object.plaintextLength} bytes, ${object.plaintextSha256}`
       if (found !== expected) throw new Error(`${writer} ${object.name}: ${found} instead of ${expected}`)
     },
+  }
+}
+
+function secretOf(key: VectorKey): Vector['secret'] {
+  switch (key.type) {
+    case 'aes-256':
+      return { name: 'secret.key', bytes: Buffer.from(key.hex, 'hex') }
+    case 'rsa-2048':
+      return { name: 'private.pem', bytes: Buffer.from(key.privateKeyPem) }
+    case 'kms':
+      return undefined
   }
 }
 

@@ -12,6 +12,7 @@ import { formatName } from './suites.js'
 import { bindsContext, wrapByName, wraps } from './wraps.js'
 import { type LegacyWriting, legacyWritingOption, writingKind, type WritingKind } from './writing.js'
 
+/** The options of `s3ec`. */
 export interface S3ecOptions {
   /**
    * INSECURE. Writes what the first generation of clients can read, for systems that cannot read anything newer: 'V1-CBC'
