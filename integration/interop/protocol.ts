@@ -30,8 +30,14 @@ export type WrappingKey =
 export interface ClientSettings {
   /** Which of the clients or modes of the program, by the name that its list has. */
   readonly client: string
+  /**
+   * What a put writes. For a get: V3 is a client that reads committed objects only (a V2 object must then be refused), V2
+   * and V1 are clients that read what does not commit to its key.
+   */
   readonly format: Format
   readonly content: 'GCM' | 'CBC'
+  /** As format V2 stores it: AES/GCM, kms+context, ...; for a client that has several for one kind of key. */
+  readonly wrap: string
   readonly wrappingKey: WrappingKey
   readonly envelope: Envelope
   readonly context: Context
