@@ -24,6 +24,8 @@ export interface Result {
   /** Whether this repository says which version is installed; others move by themselves. */
   readonly pinned: boolean
   readonly cells: readonly Cell[]
+  /** In the words of the table, where it is not the same for all of the part. */
+  readonly tried?: string
 }
 
 export const resultsDirectory: string = fileURLToPath(new URL('../results/', import.meta.url))
