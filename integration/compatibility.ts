@@ -18,7 +18,7 @@ const TITLES: Readonly<Record<Part, string>> = {
   runtimes: 'Runtimes',
 }
 const TRIED: Readonly<Record<Part, string>> = {
-  contract: 'the contract of the client with its servers',
+  contract: 'the contract of the client with it',
   interop: 'objects both ways, ranges, instruction files, refusals',
   runtimes: 'the packed package: writing, reading, ranges, errors',
 }
@@ -112,6 +112,12 @@ function withSummary(readme: string, results: readonly Result[]): string {
   return `${readme.slice(0, begin + BEGIN.length)}\n\n${summary(results)}\n\n${readme.slice(end)}`
 }
 
+/** What the list has and the results have not, whatever the version. */
+function untried(text: string, results: readonly Result[]): string[] {
+  const known = [...text.matchAll(/^## (.+) \S+$/gm)].map(([, name]) => name ?? '')
+  return known.filter((name) => !results.some(({ subject }) => subject === name))
+}
+
 const written = async (file: string, text: string): Promise<string> =>
   format(text, { ...(await resolveConfig(file)), filepath: file })
 
@@ -127,7 +133,10 @@ function comparable(text: string, results: readonly Result[]): string {
   return lines.map((line) => line.replaceAll(/ +/g, ' ').replaceAll(/-{3,}/g, '---')).join('\n')
 }
 
-const check = process.argv.includes('--check')
+const [mode, ...rest] = process.argv.slice(2)
+if ((mode !== undefined && mode !== '--check') || rest.length > 0)
+  throw new Error('compatibility takes --check or nothing')
+const check = mode === '--check'
 const results = readResults()
 const readme = path.join(root, 'README.md')
 const document = path.join(root, 'docs/compatibility.md')
@@ -137,18 +146,27 @@ const texts: readonly [file: string, text: string][] = [
   [document, await written(document, page(results))],
   [readme, await written(readme, withSummary(readFileSync(readme, 'utf8'), results))],
 ]
+const missing = untried(readFileSync(cases, 'utf8'), results)
+if (missing.length > 0) {
+  throw new Error(
+    `there are no results of ${missing.join(', ')}: run npm run test:integration first, or take what is not tried any more out of integration/tried.md`,
+  )
+}
 for (const [file, text] of texts) {
   if (!check) {
     writeFileSync(file, text)
     continue
   }
-  const said = comparable(readFileSync(file, 'utf8'), results).split('\n')
-  const tried = comparable(text, results).split('\n')
+  const said = comparable(readFileSync(file, 'utf8'), results)
+  const tried = comparable(text, results)
+  if (said === tried) continue
+  const [old, now] = [said.split('\n'), tried.split('\n')]
+  const at = now.findIndex((line, index) => line !== old[index])
   const different = [
-    ...said.filter((line) => !tried.includes(line)).map((line) => `- ${line}`),
-    ...tried.filter((line) => !said.includes(line)).map((line) => `+ ${line}`),
+    `from line ${at + 1} on`,
+    ...old.filter((line) => !now.includes(line)).map((line) => `- ${line}`),
+    ...now.filter((line) => !old.includes(line)).map((line) => `+ ${line}`),
   ]
-  if (different.length === 0) continue
   console.error(`${path.relative(root, file)} does not say what the runs say; npm run compatibility writes it:`)
   console.error(different.slice(0, 100).join('\n'))
   process.exitCode = 1

@@ -1,5 +1,5 @@
 import { CreateKeyCommand, KMSClient } from '@aws-sdk/client-kms'
-import type { KMSClientConfig } from '@aws-sdk/client-kms'
+import type { CreateKeyCommandOutput, KMSClientConfig, ReplicateKeyCommandOutput } from '@aws-sdk/client-kms'
 import { CreateBucketCommand, PutBucketVersioningCommand, S3Client } from '@aws-sdk/client-s3'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { randomBytes } from 'node:crypto'
@@ -57,14 +57,13 @@ const once = <T>(make: () => Promise<T>): (() => Promise<T>) => {
 }
 
 const run = randomBytes(6).toString('hex')
-const buckets: string[] = []
 
 async function makeBucket(name: string, versioned: boolean): Promise<string> {
   const client = new S3Client(s3Config)
   try {
     const Bucket = `s3-cse-${run}-${name}`
     await client.send(new CreateBucketCommand({ Bucket }))
-    buckets.push(Bucket)
+    made.buckets.push(Bucket)
     if (versioned) {
       const VersioningConfiguration = { Status: 'Enabled' } as const
       await client.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration }))
@@ -78,7 +77,7 @@ async function makeBucket(name: string, versioned: boolean): Promise<string> {
 const plainBucket = once(() => makeBucket('plain', false))
 const versionedBucket = once(() => makeBucket('versioned', true))
 const kmsKey = once(async () => {
-  const client = new KMSClient(kmsConfig)
+  const client = rememberingKms(kmsConfig)
   try {
     const { KeyMetadata } = await client.send(new CreateKeyCommand({ Description: 's3-cse contract suite' }))
     if (KeyMetadata?.Arn === undefined) throw new Error('CreateKey names no key')
@@ -88,8 +87,34 @@ const kmsKey = once(async () => {
   }
 })
 
-/** Buckets that this run made. */
-export const madeBuckets = (): readonly string[] => buckets
+/** What this run made on the servers, and nobody else needs. */
+export const made: { readonly buckets: string[]; readonly keys: string[]; readonly aliases: string[] } = {
+  buckets: [],
+  keys: [],
+  aliases: [],
+}
+
+/** A client that remembers the keys and aliases it makes. */
+export function rememberingKms(config: KMSClientConfig): KMSClient {
+  const client = new KMSClient(config)
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        const result = await next(args)
+        const { KeyMetadata, ReplicaKeyMetadata } = result.output as Partial<
+          CreateKeyCommandOutput & ReplicateKeyCommandOutput
+        >
+        // Keys that it only asked about are somebody's.
+        const key = commandName === 'CreateKeyCommand' ? KeyMetadata?.Arn : ReplicaKeyMetadata?.Arn
+        if (key !== undefined) made.keys.push(key)
+        const { AliasName } = args.input as { AliasName?: string }
+        if (commandName === 'CreateAliasCommand' && AliasName !== undefined) made.aliases.push(AliasName)
+        return result
+      },
+    { step: 'initialize', name: 'remember' },
+  )
+  return client
+}
 
 let keys = 0
 
@@ -114,7 +139,7 @@ export async function makePlace(mayUseKms: boolean): Promise<MadePlace> {
   let kms: KMSClient | undefined
   const kmsClient = (): KMSClient => {
     if (!mayUseKms) throw new Error("a check that uses KMS says so: { uses: 'kms' } or { uses: 'both' }")
-    return (kms ??= tracked(new KMSClient({ ...kmsConfig, requestHandler })))
+    return (kms ??= tracked(rememberingKms({ ...kmsConfig, requestHandler })))
   }
   let plain: S3Client | undefined
   const place: Place = {

@@ -32,7 +32,7 @@ export async function askServer(variable: 'S3_ENDPOINT' | 'KMS_ENDPOINT'): Promi
     throw new Error(`${variable} is not set: run integration/contract/run.mjs, which starts what is missing`)
   }
   const started = (JSON.parse(process.env.S3_CSE_CONTRACT_STARTED ?? '{}') as Started)[endpoint]
-  const asked = started?.kind === 'in-process' ? started : await ask(endpoint)
+  const asked = started?.kind === 'in-process' ? started : await ask(variable, endpoint)
   if (started !== undefined && started.kind !== asked.kind) {
     throw new Error(`${endpoint} was started as ${started.kind}, and looks like ${asked.kind}`)
   }
@@ -40,14 +40,27 @@ export async function askServer(variable: 'S3_ENDPOINT' | 'KMS_ENDPOINT'): Promi
   return { kind: asked.kind, name: NAMES[asked.kind], version, endpoint, own: started !== undefined }
 }
 
-async function ask(endpoint: string): Promise<{ kind: ServerKind; version: string }> {
-  const health = await fetch(`${endpoint}/_localstack/health`)
+/** Milliseconds until a server that says nothing is none. */
+const PATIENCE = 10_000
+
+async function ask(variable: string, endpoint: string): Promise<{ kind: ServerKind; version: string }> {
+  const get = async (path: string): Promise<Response> => {
+    try {
+      return await fetch(`${endpoint}${path}`, { signal: AbortSignal.timeout(PATIENCE) })
+    } catch (error) {
+      const { message, cause } = error as Error
+      throw new Error(`${variable}=${endpoint}: nobody answers (${cause instanceof Error ? cause.message : message})`, {
+        cause: error,
+      })
+    }
+  }
+  const health = await get('/_localstack/health')
   const text = await health.text()
   if (health.headers.get('server')?.startsWith('VERSITYGW') === true) return { kind: 'versitygw', version: '' }
   if (health.ok && text.includes('"services"')) {
     return { kind: 'localstack', version: (JSON.parse(text) as { version?: string }).version ?? '' }
   }
-  const data = await fetch(`${endpoint}/moto-api/data.json`)
+  const data = await get('/moto-api/data.json')
   if (data.ok && (await data.text()).startsWith('{')) return { kind: 'moto', version: '' }
   return { kind: 'unknown', version: '' }
 }

@@ -8,7 +8,8 @@ import { kmsDepartures, s3Departures } from './departures.js'
 import type { Departure, Departures } from './departures.js'
 import { kmsServer, makePlace, s3Server } from './support-place.js'
 import type { Place } from './support-place.js'
-import { emptyBuckets } from './support-clean.js'
+import { whenTold } from '../support/ending.js'
+import { cleanUp } from './support-clean.js'
 import { packageVersion } from './support-servers.js'
 import type { Server } from './support-servers.js'
 
@@ -82,11 +83,13 @@ async function departs({ reason, sign, sometimes = false }: Departure, running: 
   })
 }
 
+whenTold(cleanUp)
+
 /** The last test of a run, `whole` if every suite was loaded: nothing in the list is stale; what was tried is recorded. */
 export function finish(whole: boolean): void {
   void test('every departure in the list is that of a check', async () => {
     if (whole) assert.deepEqual(staleNames(), [])
-    await emptyBuckets()
+    await cleanUp()
     const cells = [...checks.values()].map(({ cell }) => cell)
     if (whole && !cells.includes(undefined)) record()
   })

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { startKms, startS3 } from '../../src/testing/index.js'
 import { startServer } from '../support/servers.js'
 import type { ServerName } from '../support/servers.js'
+import { suiteNames } from './suites.js'
 import { packageVersion } from './support-servers.js'
 import type { ServerKind, Started } from './support-servers.js'
 
@@ -40,6 +41,14 @@ export async function main(args: readonly string[]): Promise<number> {
   const isTarget = (name: string): name is TargetName => Object.hasOwn(TARGETS, name)
   const nodeOptions = args.filter((each) => each.startsWith('--'))
   const suites = args.filter((each) => !each.startsWith('--') && !isTarget(each))
+  const unknown = suites.filter((name) => !suiteNames().includes(name))
+  if (unknown.length > 0) {
+    const targets = Object.keys(TARGETS).join(', ')
+    console.error(
+      `no target or suite is called ${unknown.join(', ')}; targets: ${targets}; suites: ${suiteNames().join(', ')}`,
+    )
+    return 2
+  }
   const { S3_ENDPOINT: s3, KMS_ENDPOINT: kms } = process.env
   const named = args.filter(isTarget)
   const given = Boolean(s3) || Boolean(kms)

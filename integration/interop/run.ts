@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { startS3 } from 's3-cse/testing'
+import { whenTold } from '../support/ending.js'
 import { recordResult } from '../support/results.js'
 import { startServer } from '../support/servers.js'
 import { makeInputs } from './inputs.js'
@@ -32,6 +33,7 @@ if (unknown.length > 0 || names.length === 0) {
 const { S3_ENDPOINT, KMS_ENDPOINT, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION } = process.env
 const server = S3_ENDPOINT !== undefined && KMS_ENDPOINT !== undefined ? undefined : await startServer('localstack')
 const temporary = await mkdtemp(path.join(tmpdir(), 's3-cse-interop-'))
+whenTold(() => rm(temporary, { recursive: true, force: true }))
 const failures: string[] = []
 try {
   const credentials =

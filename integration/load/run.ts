@@ -8,6 +8,7 @@
  *   --seed <text>           which faults; default: 1
  */
 import { parseArgs } from 'node:util'
+import { whenTold } from '../support/ending.js'
 import type { FaultPlan } from './faults.js'
 import { large } from './large.js'
 import { faultsOf, writeReport } from './report.js'
@@ -73,9 +74,7 @@ process.on('unhandledRejection', (error) => stray.push(`unhandled rejection: ${d
 process.on('uncaughtException', (error) => stray.push(`uncaught exception: ${describe(error)}`))
 
 const world = await openWorld()
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => void world.close().finally(() => process.exit(1)))
-}
+whenTold(() => world.close())
 const reports: PhaseReport[] = []
 try {
   await warmUp(world)

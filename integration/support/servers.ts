@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
@@ -6,6 +7,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { cacheDirectory } from './cache.js'
 import { command } from './command.js'
+import { whenTold } from './ending.js'
 
 /** Servers of others that need no Docker. */
 export type ServerName = 'localstack' | 'moto' | 'versitygw'
@@ -38,6 +40,13 @@ export async function startServer(name: ServerName): Promise<RunningServer> {
     const started = await command(script, ['start', String(await freePort())], { env })
     const [, pid, endpoint] = /pid=(\d+) endpoint=(\S+)/.exec(started) ?? []
     if (pid === undefined || endpoint === undefined) throw new Error(`${name} does not say where it is: ${started}`)
+    const watched = watch(script, directory)
+    const stop = once(async () => {
+      watched.kill()
+      await command(script, ['stop'], { env })
+      await rm(directory, { recursive: true, force: true })
+    })
+    whenTold(stop)
     const credentials = { accessKeyId: 'test', secretAccessKey: 'testtesttest' }
     return {
       name,
@@ -45,15 +54,27 @@ export async function startServer(name: ServerName): Promise<RunningServer> {
       pid: Number(pid),
       endpoint,
       clientConfig: { endpoint, region: 'us-east-1', forcePathStyle: true, credentials },
-      async stop() {
-        await command(script, ['stop'], { env })
-        await rm(directory, { recursive: true, force: true })
-      },
+      stop,
     }
   } catch (error) {
     await rm(directory, { recursive: true, force: true })
     throw error
   }
+}
+
+/** Ends the server if this process is killed, and so cannot do it. */
+function watch(script: string, directory: string): { kill(): void } {
+  const wait = 'while kill -0 "$1" 2>/dev/null; do sleep 1; done; RUN=$3 "$2" stop; rm -rf "$3"'
+  const args = ['-c', wait, 'watch', String(process.pid), script, directory]
+  const child = spawn('bash', args, { detached: true, stdio: 'ignore' })
+  child.on('error', () => undefined)
+  child.unref()
+  return child
+}
+
+function once(step: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined
+  return () => (done ??= step())
 }
 
 async function freePort(): Promise<number> {
