@@ -93,7 +93,10 @@ function apart(result: Result): string {
 /** All cases, one a line: what is not tried any more shows in a comparison as well as what is new. */
 function list(results: readonly Result[]): string {
   const subjects = results.map(({ subject, version, cells }) => {
-    const lines = cells.map(({ name, outcome }) => `- ${name}${outcome === 'departure' ? ' (departure)' : ''}`)
+    const lines = cells.map(({ name, outcome, trials }) => {
+      const count = trials === undefined ? '' : `: ${trials} trials`
+      return `- ${name}${count}${outcome === 'departure' ? ' (departure)' : ''}`
+    })
     return `## ${subject} ${version}\n\n${lines.join('\n')}`
   })
   return `# Every case that was tried

@@ -27,7 +27,7 @@ const CONFUSED = [
 const deniesOtherKeys: Departure = {
   reason:
     'answers AccessDeniedException to Decrypt with another key than that of the ciphertext; KMS has IncorrectKeyException.',
-  sign: /AccessDeniedException|ERR_S3CSE_KMS/,
+  sign: /AccessDeniedException/,
 }
 
 const STATES = [

@@ -2,6 +2,7 @@
 import {
   CreateAliasCommand,
   CreateGrantCommand,
+  type DecryptCommandInput,
   DisableKeyCommand,
   EnableKeyCommand,
   ReplicateKeyCommand,
@@ -135,9 +136,12 @@ for (const [version, options] of versions) {
       const grant = new CreateGrantCommand({ KeyId: idOf(KeyId), GranteePrincipal, Operations: [...Operations] })
       const { GrantToken } = await t.kms.send(grant)
       const settings = { ...options, keyring: await t.kmsKeyring({ keyId: KeyId, grantTokens: [GrantToken!] }) }
+      const kms = countedKms(t)
       const key = t.key()
       await put(t.client(settings), t.Bucket, key, 'secret')
       assert.equal((await read(t.client(settings), t.Bucket, key)).toString(), 'secret')
+      assert.deepEqual(kms.calls, ['GenerateDataKeyCommand', 'DecryptCommand'])
+      for (const input of kms.inputs) assert.deepEqual((input as DecryptCommandInput).GrantTokens, [GrantToken])
     },
     uses,
   )

@@ -18,16 +18,23 @@ export function dataKeyOf(
 }
 
 /** The check's client; from now on the commands that are sent with it are noted. */
-export function countedKms({ kms }: Place): { readonly client: KMSClient; readonly calls: string[] } {
+export function countedKms({ kms }: Place): {
+  readonly client: KMSClient
+  readonly calls: string[]
+  /** Of the same commands. */
+  readonly inputs: object[]
+} {
   const calls: string[] = []
+  const inputs: object[] = []
   kms.middlewareStack.add(
     (next, context) => (args) => {
       calls.push(context.commandName!)
+      inputs.push(args.input)
       return next(args)
     },
     { step: 'initialize', name: 'noted' },
   )
-  return { client: kms, calls }
+  return { client: kms, calls, inputs }
 }
 
 /** With a client of another region. */

@@ -175,7 +175,7 @@ async function settled(agent: Agent): Promise<void> {
   for (let wait = 0; ; wait += 20) {
     const busy = [...Object.keys(agent.sockets).map((name) => `a socket of ${name}`), ...spoolFiles()]
     if (busy.length === 0) return
-    if (wait > 2000) throw new Error(`still in use after the check: ${busy.join(', ')}`)
+    if (wait > 15_000) throw new Error(`still in use after the check: ${busy.join(', ')}`)
     await setTimeout(20)
   }
 }

@@ -64,7 +64,8 @@ function departureOf(name: string, uses: Check['uses']): Departure | undefined {
   const ofKms = uses === 's3' ? undefined : kmsDepartures[kmsServer.kind]?.[name]
   if (ofS3 !== undefined && ofKms !== undefined) {
     const sign = new RegExp(`${ofS3.sign.source}|${ofKms.sign.source}`, 's')
-    return { reason: `${ofS3.reason} ${ofKms.reason}`, sign }
+    const sometimes = ofS3.sometimes === true && ofKms.sometimes === true
+    return { reason: `${ofS3.reason} ${ofKms.reason}`, sign, sometimes }
   }
   return ofS3 ?? ofKms
 }
@@ -76,7 +77,8 @@ async function departs({ reason, sign, sometimes = false }: Departure, running: 
   )
   if (error === undefined && sometimes) return
   assert.ok(error !== undefined, `the departure is gone: the check passes, which was said to fail because: ${reason}`)
-  const text = inspect(error, { depth: 6 })
+  // An assertion shows what it was given in short only.
+  const text = `${inspect(error, { depth: 6 })}\n${inspect((error as { actual?: unknown }).actual, { depth: 6 })}`
   if (sign.test((error as Error).message) || sign.test(text)) return
   throw new Error(`the departure is another one: ${sign} is not in what follows, though said to be: ${reason}`, {
     cause: error,

@@ -20,7 +20,10 @@ export interface FaultPlan {
   readonly resetAfter: number
   readonly truncated: number
   readonly slow: number
-  /** Storms of 503 answers: the share of windows of 5 s in which one begins, and how long it lasts, in milliseconds. */
+  /**
+   * Storms of 503 answers: the share of windows of 5 s in which one begins, and how long it lasts, in milliseconds. The
+   * first window, from the first request on, always has one.
+   */
   readonly storms: number
   readonly stormLength: number
 }
@@ -55,14 +58,16 @@ const STORM_SHARE = 0.8
  */
 export function decider(plan: FaultPlan): (request: string) => Decision {
   const seen = new Map<string, number>()
-  const began = Date.now()
+  let began: number | undefined
   return (request) => {
     const times = seen.get(request) ?? 0
     seen.set(request, times + 1)
     const [first, second, third, fourth] = numbers(`${plan.seed}\0${request}\0${times}`)
     const latency = first < plan.latency ? 5 + (first / plan.latency) * 100 : 0
+    began ??= Date.now()
     const elapsed = Date.now() - began
-    const [begins] = numbers(`${plan.seed}\0storm\0${Math.floor(elapsed / STORM_WINDOW)}`)
+    const window = Math.floor(elapsed / STORM_WINDOW)
+    const begins = window === 0 ? 0 : numbers(`${plan.seed}\0storm\0${window}`)[0]
     const storm = begins < plan.storms && elapsed % STORM_WINDOW < plan.stormLength
     if (storm && fourth < STORM_SHARE) return { latency, fault: 'slow down (503)', place: third }
     const shares: readonly (readonly [Fault, number])[] = [

@@ -1,15 +1,18 @@
 import { fork } from 'node:child_process'
-import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { startFaultProxy } from './fault-proxy.js'
 import type { ProxyCounts } from './fault-proxy.js'
 import type { FaultPlan } from './faults.js'
+
+/** Milliseconds: who has not ended by then is killed. */
+const ENDING = 10_000
 
 /** The proxy in a process of its own, so that its memory and its sockets are not counted with those of the client. */
 export interface ProxyProcess {
   readonly endpoint: string
   plan(plan: FaultPlan): Promise<void>
   counts(): Promise<ProxyCounts>
+  /** May be called again. */
   close(): Promise<void>
 }
 
@@ -26,22 +29,48 @@ interface Answer {
 
 export async function startProxyProcess(target: string): Promise<ProxyProcess> {
   const child = fork(fileURLToPath(import.meta.url), [target], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  const waiting = new Map<number, (answer: Answer) => void>()
+  const waiting = new Map<number, { resolve: (answer: Answer) => void; reject: (error: Error) => void }>()
+  let gone: Error | undefined
+  const ended = new Promise<void>((resolve) => {
+    const end = (error: Error): void => {
+      gone ??= error
+      for (const { reject } of waiting.values()) reject(gone)
+      waiting.clear()
+      resolve()
+    }
+    child.once('exit', (code, signal) => end(new Error(`the proxy has ended: ${signal ?? code}`)))
+    child.on('error', (error) => {
+      // Of a process that runs, this is about one message.
+      if (child.pid === undefined) end(error)
+    })
+  })
   child.on('message', (answer: Answer) => {
-    waiting.get(answer.id)?.(answer)
+    waiting.get(answer.id)?.resolve(answer)
     waiting.delete(answer.id)
   })
-  const ended = once(child, 'exit')
   let id = 0
   const ask = (question: Omit<Question, 'id'>): Promise<Answer> =>
     new Promise((resolve, reject) => {
+      if (gone !== undefined) {
+        reject(gone)
+        return
+      }
       id += 1
-      waiting.set(id, resolve)
+      waiting.set(id, { resolve, reject })
       child.send({ id, ...question }, (error) => {
         if (error !== null) reject(error)
       })
     })
-  const { endpoint } = await ask({})
+  const close = async (): Promise<void> => {
+    if (child.connected) child.disconnect()
+    const timer = setTimeout(() => child.kill('SIGKILL'), ENDING)
+    await ended
+    clearTimeout(timer)
+  }
+  const { endpoint } = await ask({}).catch(async (error: unknown) => {
+    await close()
+    throw error
+  })
   if (endpoint === undefined) throw new Error('the proxy does not say where it is')
   return {
     endpoint,
@@ -53,10 +82,7 @@ export async function startProxyProcess(target: string): Promise<ProxyProcess> {
       if (counts === undefined) throw new Error('the proxy does not say what it did')
       return counts
     },
-    async close() {
-      child.disconnect()
-      await ended
-    },
+    close,
   }
 }
 

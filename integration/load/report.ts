@@ -1,6 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { resultsDirectory } from '../support/results.js'
+import { FAULTS } from './faults.js'
+import type { Tally } from './tally.js'
 import type { PhaseReport } from './world.js'
 
 const MIB = 1024 * 1024
@@ -12,20 +14,42 @@ const GROWTH_SHARE = 0.2
 const RESIDENT_GROWTH_BYTES = 128 * MIB
 const HELD_GROWTH_BYTES = 16 * MIB
 
-/** Everything for which the run fails. */
-export function faultsOf({ tally, socketsLeft, descriptorsGrown, filesLeft, usage }: PhaseReport): string[] {
-  const { rssFirst, rssLast, heldFirst, heldLast } = usage
-  const grown = rssLast - rssFirst
-  const held = heldLast - heldFirst
+/** With fewer looks than these, a third is chance. */
+const LEAST_LOOKS = 12
+
+/** What is wrong with what the operations did. */
+export function faultsIn(tally: Tally): string[] {
+  const succeeded = (operation: string): number => tally.succeeded.get(operation) ?? 0
   return [
     ...tally.corrupted.map((what) => `corrupted: ${what}`),
     ...tally.lost.map((what) => `lost: ${what}`),
     ...tally.problems,
+    ...[...tally.demanded]
+      .filter(([operation, least]) => succeeded(operation) < least)
+      .map(([operation, least]) => `${operation} succeeded ${succeeded(operation)} times, not ${least}`),
+  ]
+}
+
+/** Everything for which the run fails. */
+export function faultsOf(report: PhaseReport): string[] {
+  const { tally, socketsLeft, descriptorsGrown, filesLeft, usage, proxy, kindsOfFaults } = report
+  const { rssFirst, rssLast, heldFirst, heldLast } = usage
+  const grown = rssLast - rssFirst
+  const held = heldLast - heldFirst
+  const judged = usage.looks >= LEAST_LOOKS
+  const injected = FAULTS.filter((fault) => proxy.faults[fault] > 0)
+  return [
+    ...faultsIn(tally),
+    ...(injected.length < kindsOfFaults
+      ? [`${injected.length} kinds of faults were injected, not ${kindsOfFaults}: ${injected.join(', ') || 'none'}`]
+      : []),
     ...(socketsLeft > 0 ? [`${socketsLeft} sockets are left`] : []),
     ...(descriptorsGrown > 0 ? [`${descriptorsGrown} more file descriptors than before`] : []),
     ...(filesLeft.length > 0 ? [`files are left: ${filesLeft.join(', ')}`] : []),
-    ...(grown > Math.max(RESIDENT_GROWTH_BYTES, GROWTH_SHARE * rssFirst) ? [`memory grew by ${mib(grown)}`] : []),
-    ...(held > Math.max(HELD_GROWTH_BYTES, GROWTH_SHARE * heldFirst)
+    ...(judged && grown > Math.max(RESIDENT_GROWTH_BYTES, GROWTH_SHARE * rssFirst)
+      ? [`memory grew by ${mib(grown)}`]
+      : []),
+    ...(judged && held > Math.max(HELD_GROWTH_BYTES, GROWTH_SHARE * heldFirst)
       ? [`what the garbage collector holds grew by ${mib(held)}`]
       : []),
   ]
@@ -42,6 +66,7 @@ function markdown(reports: readonly PhaseReport[]): string {
   const columns: readonly (readonly [string, (report: PhaseReport) => string])[] = [
     ['seconds', ({ seconds }) => seconds.toFixed(0)],
     ['operations', ({ tally }) => `${sum(tally.operations)}`],
+    ['succeeded', ({ tally }) => `${sum(tally.succeeded)}`],
     ['failures seen by the caller', ({ tally }) => `${sum(tally.failures)}`],
     ['retries of the SDK', ({ retries }) => `${retries}`],
     ['requests', ({ proxy }) => `${proxy.requests}`],
@@ -51,6 +76,7 @@ function markdown(reports: readonly PhaseReport[]): string {
     ['sockets: most in use, left', ({ usage, socketsLeft }) => `${usage.mostSockets}, ${socketsLeft}`],
     ['descriptors: most, grown', (report) => `${report.usage.mostDescriptors}, ${report.descriptorsGrown}`],
     ['files left', ({ filesLeft }) => `${filesLeft.length}`],
+    ['looks at memory', ({ usage }) => `${usage.looks}${usage.looks < LEAST_LOOKS ? ' (not judged)' : ''}`],
     ['memory: first third, last third', ({ usage }) => `${mib(usage.rssFirst)}, ${mib(usage.rssLast)}`],
     ['of it held by objects', ({ usage }) => `${mib(usage.heldFirst)}, ${mib(usage.heldLast)}`],
   ]
@@ -60,6 +86,8 @@ function markdown(reports: readonly PhaseReport[]): string {
   for (const { name, tally, proxy } of reports) {
     text += `\n**${name}**\n\n`
     text += list('operations', tally.operations)
+    text += list('succeeded', tally.succeeded)
+    if (tally.absent.size > 0) text += list('rightly found nothing', tally.absent)
     text += list('failures', tally.failures)
     text += list('faults', new Map(Object.entries(proxy.faults)))
     if (proxy.upstreamErrors > 0) text += `- connections that the server broke: ${proxy.upstreamErrors}\n`

@@ -1,17 +1,18 @@
 /**
  * Load and faults against versitygw, through a proxy that delays, resets, truncates and refuses: what was acknowledged must
  * be there, what is read must be what was written, and nothing must be left behind. Prints a table, writes it to
- * integration/results/load.md, and ends with status 1 if anything was lost, corrupted or leaked.
+ * integration/results/load.md, and ends with status 1 if anything was lost, corrupted or leaked, if operations never
+ * succeeded, or if faults were not injected.
  *
  *   --quick                 the same in about a minute
  *   --only small|large|soak one phase, or several: --only small --only large
  *   --seed <text>           which faults; default: 1
  */
 import { parseArgs } from 'node:util'
-import { whenTold } from '../support/ending.js'
+import { FAULTS } from './faults.js'
 import type { FaultPlan } from './faults.js'
 import { large } from './large.js'
-import { faultsOf, writeReport } from './report.js'
+import { faultsIn, faultsOf, writeReport } from './report.js'
 import { small } from './small.js'
 import { soak } from './soak.js'
 import { openWorld } from './world.js'
@@ -45,8 +46,17 @@ const faults: FaultPlan = {
   storms: 0.3,
   stormLength: 500,
 }
-const sampleEvery = quick ? 1000 : 10_000
-const options = { faults, sampleEvery, maxBufferedBytes: 4 * MIB }
+/** For few requests. */
+const manyFaults: FaultPlan = {
+  ...faults,
+  resetBefore: 0.05,
+  resetIn: 0.05,
+  resetAfter: 0.05,
+  truncated: 0.07,
+  slow: 0.05,
+}
+const sampleEvery = quick ? 500 : 2000
+const options = { faults, kindsOfFaults: quick ? 4 : FAULTS.length, sampleEvery, maxBufferedBytes: 4 * MIB }
 const phases: Record<(typeof PHASES)[number], [PhaseOptions, (stage: Stage) => Promise<void>]> = {
   small: [
     {
@@ -59,22 +69,29 @@ const phases: Record<(typeof PHASES)[number], [PhaseOptions, (stage: Stage) => P
     {
       ...options,
       name: quick ? 'large: 6 of 16 MiB, 3 at a time' : 'large: 100 of 64 MiB, 8 at a time',
+      faults: quick ? manyFaults : faults,
       maxBufferedBytes: 32 * MIB,
     },
     (stage) => large(stage, quick ? 6 : 100, quick ? 16 * MIB : 64 * MIB, quick ? 3 : 8),
   ],
   soak: [
     { ...options, name: quick ? 'soak: 20 s of everything' : 'soak: 10 minutes of everything' },
-    (stage) => soak(stage, quick ? 20 : 600),
+    (stage) => soak(stage, quick ? 20 : 600, quick ? 5 : 0),
   ],
 }
 
 const stray: string[] = []
-process.on('unhandledRejection', (error) => stray.push(`unhandled rejection: ${describe(error)}`))
-process.on('uncaughtException', (error) => stray.push(`uncaught exception: ${describe(error)}`))
+for (const event of ['unhandledRejection', 'uncaughtException'] as const) {
+  process.on(event, (error: unknown) => {
+    // At once as well: the end may not be reached.
+    console.error(`${event}: ${describe(error)}`)
+    stray.push(`${event}: ${describe(error)}`)
+  })
+}
 
+// Until the end is reached: with the listeners above, an error that is thrown here would end in status 0.
+process.exitCode = 1
 const world = await openWorld()
-whenTold(() => world.close())
 const reports: PhaseReport[] = []
 try {
   await warmUp(world)
@@ -84,6 +101,8 @@ try {
     console.log(`# ${phase.name}`)
     reports.push(await world.phase(phase, work))
   }
+} catch (error) {
+  stray.push(describe(error))
 } finally {
   await world.close()
 }
@@ -95,8 +114,8 @@ process.exitCode = failures.length > 0 ? 1 : 0
 
 /** What is opened once and stays, and code that is compiled, is none of a phase's. */
 async function warmUp({ phase }: World): Promise<void> {
-  const { tally } = await phase({ ...options, name: 'warm-up' }, (stage) => small(stage, 50, 16))
-  stray.push(...tally.problems)
+  const { tally } = await phase({ ...options, kindsOfFaults: 0, name: 'warm-up' }, (stage) => small(stage, 50, 16))
+  stray.push(...faultsIn(tally))
 }
 
 function describe(error: unknown): string {

@@ -4,7 +4,7 @@ import type { Family } from './clients.js'
 import { chance, inMemory } from './content.js'
 import type { Content } from './content.js'
 import { emptyBucket, getAndCompare } from './requests.js'
-import { concurrently, CorruptedError, isDecryptionFailed, isMissing, untilDone } from './tally.js'
+import { concurrently, CorruptedError, isDecryptionFailed, isMissing, untilRead, untilWritten } from './tally.js'
 import { BUCKET } from './world.js'
 import type { Stage } from './world.js'
 
@@ -16,17 +16,18 @@ export async function small(stage: Stage, count: number, width: number): Promise
   const { clients, tally } = stage
   const objects = Array.from({ length: count }, (_, index) => object(`small/${index}`))
   const written = new Set<string>()
+  for (const operation of ['put', 'get', 'delete']) tally.demanded.set(operation, count)
 
   await concurrently(count, width, async (index) => {
     const { name, family, size } = objects[index]!
     const put = new PutObjectCommand({ Bucket: BUCKET, Key: name, Body: inMemory({ name, size }) })
-    if ((await untilDone(tally, 'put', () => clients.of[family].send(put))) !== undefined) written.add(name)
+    if (await untilWritten(tally, 'put', () => clients.of[family].send(put))) written.add(name)
   })
   await concurrently(count, width, async (index) => {
     const content = objects[index]!
     const { name, family } = content
     if (!written.has(name)) return
-    await untilDone(tally, 'get', async () => {
+    await untilRead(tally, 'get', async () => {
       try {
         await getAndCompare({ client: clients.of[family], input: { Key: name }, allowed: () => [content] })
       } catch (error) {
@@ -39,7 +40,7 @@ export async function small(stage: Stage, count: number, width: number): Promise
   await concurrently(count, width, async (index) => {
     const { name, family } = objects[index]!
     const gone = new DeleteObjectCommand({ Bucket: BUCKET, Key: name })
-    await untilDone(tally, 'delete', () => clients.of[family].send(gone))
+    await untilWritten(tally, 'delete', () => clients.of[family].send(gone))
   })
   await stage.faultless()
   const left = await emptyBucket(clients.plain)

@@ -8,7 +8,16 @@ import { downloadAndCompare, emptyBucket, getAndCompare } from './requests.js'
 import type { Read } from './requests.js'
 import { alone, change, contents, makeSlots, reading } from './slots.js'
 import type { Slot } from './slots.js'
-import { attempt, concurrently, CorruptedError, isDecryptionFailed, isMissing, untilDone } from './tally.js'
+import {
+  ABSENT,
+  attempt,
+  concurrently,
+  CorruptedError,
+  isDecryptionFailed,
+  isMissing,
+  untilRead,
+  untilWritten,
+} from './tally.js'
 import { BUCKET } from './world.js'
 import type { Stage } from './world.js'
 
@@ -34,8 +43,11 @@ const MIX = [
 ] as const
 type Operation = (typeof MIX)[number][0]
 
-/** Everything at once on a few keys, for so many seconds; then all is read once more, and deleted. */
-export async function soak(stage: Stage, seconds: number): Promise<void> {
+/**
+ * Everything at once on a few keys, for so many seconds; then all is read once more, and deleted. Of each operation that was
+ * tried `leastTries` times, but for reads that rightly found nothing, one must succeed.
+ */
+export async function soak(stage: Stage, seconds: number, leastTries: number): Promise<void> {
   const { clients, tally, faults } = stage
   const slots = makeSlots(SLOTS)
   const end = Date.now() + seconds * 1000
@@ -47,12 +59,21 @@ export async function soak(stage: Stage, seconds: number): Promise<void> {
   }
   await Promise.all(Array.from({ length: WORKERS }, (_, number) => worker(number)))
 
+  for (const [operation] of MIX) {
+    const tries = (tally.operations.get(operation) ?? 0) - (tally.absent.get(operation) ?? 0)
+    if (tries >= leastTries) tally.demanded.set(operation, 1)
+  }
+  for (const operation of ['get at the end', 'delete at the end']) tally.demanded.set(operation, slots.length)
+
   await stage.faultless()
   await concurrently(slots.length, WORKERS, async (index) => {
     const slot = slots[index]!
-    await untilDone(tally, 'get at the end', () => checkedRead(stage, slot, (read) => getAndCompare(read)))
+    await untilRead(tally, 'get at the end', async () => {
+      // That nothing is there is as good an end as any.
+      await checkedRead(stage, slot, (read) => getAndCompare(read))
+    })
     const gone = new DeleteObjectCommand({ Bucket: BUCKET, Key: slot.key })
-    await untilDone(tally, 'delete at the end', () => clients.of[slot.family].send(gone))
+    await untilWritten(tally, 'delete at the end', () => clients.of[slot.family].send(gone))
   })
   const left = (await emptyBucket(clients.plain)).filter((key) => !key.includes('.s3-cse-probe-'))
   if (left.length > 0) tally.problems.push(`${left.length} objects are there after they were deleted: ${left[0]}`)
@@ -170,17 +191,18 @@ async function checkedRead(
   slot: Slot,
   read: (read: Read) => Promise<void>,
   signal?: AbortSignal,
-): Promise<void> {
-  await reading(slot, async ({ states, contended }) => {
+): Promise<typeof ABSENT | undefined> {
+  return reading(slot, async ({ states, contended }) => {
     const allowed = (): Iterable<Content> => contents(states)
     try {
       const base = { client: clients.of[slot.family], input: { Key: slot.key }, allowed }
       await read(signal === undefined ? base : { ...base, signal })
+      return undefined
     } catch (error) {
       const where = `${slot.key}${contended() ? ' (written meanwhile)' : ''}: ${String(error)}`
       if (error instanceof CorruptedError || (isDecryptionFailed(error) && !contended())) tally.corrupted.push(where)
       const missing = isMissing(error) || (error instanceof CseError && isMissing(error.cause ?? {}))
-      if (missing && states.has(undefined)) return
+      if (missing && states.has(undefined)) return ABSENT
       if (missing && !contended()) tally.lost.push(where)
       throw error
     }

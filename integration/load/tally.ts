@@ -4,6 +4,12 @@ import { CseError } from '../../src/index.js'
 /** What the caller saw in a phase. */
 export interface Tally {
   readonly operations: Map<string, number>
+  /** Of the operations, those that did what they were to do. */
+  readonly succeeded: Map<string, number>
+  /** Reads that rightly found nothing. */
+  readonly absent: Map<string, number>
+  /** How many of the operations must succeed: what always fails loses and corrupts nothing either. */
+  readonly demanded: Map<string, number>
   /** By kind of operation and error. */
   readonly failures: Map<string, number>
   /** Reads that gave other bytes than any write stored, or did not verify. */
@@ -15,8 +21,20 @@ export interface Tally {
 }
 
 export function newTally(): Tally {
-  return { operations: new Map(), failures: new Map(), corrupted: [], lost: [], problems: [] }
+  return {
+    operations: new Map(),
+    succeeded: new Map(),
+    absent: new Map(),
+    demanded: new Map(),
+    failures: new Map(),
+    corrupted: [],
+    lost: [],
+    problems: [],
+  }
 }
+
+/** What a read gives that rightly found nothing, which is neither a failure nor a success. */
+export const ABSENT: unique symbol = Symbol('absent')
 
 /** Other bytes came back, or fewer: never tried again. */
 export class CorruptedError extends Error {
@@ -43,7 +61,9 @@ export async function attempt<T>(tally: Tally, operation: string, run: () => Pro
     }, PATIENCE)
   })
   try {
-    return await Promise.race([run(), silence])
+    const value = await Promise.race([run(), silence])
+    add(value === ABSENT ? tally.absent : tally.succeeded, operation)
+    return value
   } catch (error) {
     note(tally, operation, error)
     throw error
@@ -53,18 +73,42 @@ export async function attempt<T>(tally: Tally, operation: string, run: () => Pro
   }
 }
 
-/** As a caller who does not give up. */
-export async function untilDone<T>(tally: Tally, operation: string, run: () => Promise<T>): Promise<T | undefined> {
+/** As a caller who does not give up. Missing or wrong bytes, which `run` has put into the tally, are an end. */
+export function untilRead(tally: Tally, operation: string, run: () => Promise<unknown>): Promise<boolean> {
+  return untilDone(tally, operation, run, isFinal)
+}
+
+/** The same for a write, for which nothing can be missing: whether it succeeded. */
+export function untilWritten(tally: Tally, operation: string, run: () => Promise<unknown>): Promise<boolean> {
+  return untilDone(tally, operation, run, (error) => {
+    // The upload has gone when the answer to its completion was lost and the SDK asked once more.
+    if (!isFinal(error) || (error as Error).name === 'NoSuchUpload') return false
+    tally.problems.push(`${operation}: a write cannot fail like this: ${String(error)}`)
+    return true
+  })
+}
+
+async function untilDone(
+  tally: Tally,
+  operation: string,
+  run: () => Promise<unknown>,
+  ends: (error: unknown) => boolean,
+): Promise<boolean> {
   for (let time = 1; time <= TRIES; time++) {
     try {
-      return await attempt(tally, operation, run)
+      await attempt(tally, operation, run)
+      return true
     } catch (error) {
-      if (error instanceof CorruptedError || isDecryptionFailed(error) || isMissing(error)) return undefined
+      if (ends(error)) return false
       await delay(Math.min(50 * time, 1000))
     }
   }
   tally.problems.push(`${operation} failed ${TRIES} times`)
-  return undefined
+  return false
+}
+
+function isFinal(error: unknown): boolean {
+  return error instanceof CorruptedError || isDecryptionFailed(error) || isMissing(error)
 }
 
 /** Whether something waits for a socket, a file or nothing at all. */

@@ -5,6 +5,7 @@ import { setTimeout } from 'node:timers/promises'
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
 import type { S3ClientConfig } from '@aws-sdk/client-s3'
 import { startKms } from '../../src/testing/index.js'
+import { whenTold } from '../support/ending.js'
 import { startServer } from '../support/servers.js'
 import { makeClients } from './clients.js'
 import type { Clients } from './clients.js'
@@ -22,6 +23,8 @@ export const BUCKET = 'load-and-faults'
 export interface PhaseOptions {
   readonly name: string
   readonly faults: FaultPlan
+  /** So many kinds of them must have been injected at least once. */
+  readonly kindsOfFaults: number
   readonly maxBufferedBytes: number
   /** Milliseconds between two looks at memory, sockets and descriptors. */
   readonly sampleEvery: number
@@ -39,6 +42,7 @@ export interface Stage extends PhaseOptions {
 
 export interface PhaseReport {
   readonly name: string
+  readonly kindsOfFaults: number
   readonly seconds: number
   readonly tally: Tally
   readonly retries: number
@@ -51,6 +55,7 @@ export interface PhaseReport {
 
 export interface World {
   readonly phase: (options: PhaseOptions, work: (stage: Stage) => Promise<void>) => Promise<PhaseReport>
+  /** Stops what was started, once; also when this process is told to end. */
   close(): Promise<void>
 }
 
@@ -59,11 +64,45 @@ const MAX_SOCKETS = 96
 const SETTLING = 15_000
 
 export async function openWorld(): Promise<World> {
+  const steps: (() => unknown)[] = []
+  const close = closer(steps)
+  try {
+    return { phase: await opened(steps, close), close }
+  } catch (error) {
+    await close().catch((other: unknown) => console.error(other))
+    throw error
+  }
+}
+
+/** Runs the steps once, the last one first; one that fails keeps no other from being run. */
+function closer(steps: (() => unknown)[]): () => Promise<void> {
+  let closing: Promise<void> | undefined
+  const run = async (): Promise<void> => {
+    const errors: unknown[] = []
+    for (const step of steps.reverse()) {
+      try {
+        await step()
+      } catch (error) {
+        errors.push(error)
+      }
+    }
+    if (errors.length > 0) throw new AggregateError(errors, 'not everything was stopped')
+  }
+  return () => (closing ??= run())
+}
+
+/** Adds to `steps` how to stop what it starts. */
+async function opened(steps: (() => unknown)[], close: () => Promise<void>): Promise<World['phase']> {
   const server = await startServer('versitygw')
+  steps.push(() => server.stop())
+  whenTold(close)
   const proxy = await startProxyProcess(server.endpoint)
-  const kms = await startKms()
+  steps.push(() => proxy.close())
+  const kms = await startKms({ recordRequests: 0 })
+  steps.push(() => kms.close())
   const kmsKeys = [kms.createKey().arn, kms.createKey().arn] as const
   const directory = mkdtempSync(path.join(tmpdir(), 's3-cse-load-'))
+  steps.push(() => rmSync(directory, { recursive: true, force: true }))
   const spool = path.join(directory, 'spool')
   const downloads = path.join(directory, 'downloads')
   mkdirSync(spool)
@@ -72,10 +111,9 @@ export async function openWorld(): Promise<World> {
   const setup = { s3, kms, kmsKeys, spool, maxSockets: MAX_SOCKETS }
 
   const admin = new S3Client(server.clientConfig)
-  await admin.send(new CreateBucketCommand({ Bucket: BUCKET }))
-  admin.destroy()
+  await admin.send(new CreateBucketCommand({ Bucket: BUCKET })).finally(() => admin.destroy())
 
-  const phase: World['phase'] = async (options, work) => {
+  return async (options, work) => {
     const tally = newTally()
     const descriptors = countDescriptors()
     const clients = makeClients({ ...setup, maxBufferedBytes: options.maxBufferedBytes })
@@ -116,6 +154,7 @@ export async function openWorld(): Promise<World> {
     if (upstream > 0) tally.problems.push(`${upstream} requests are still with the server`)
     return {
       name: options.name,
+      kindsOfFaults: options.kindsOfFaults,
       seconds,
       tally,
       retries: clients.retries(),
@@ -125,15 +164,6 @@ export async function openWorld(): Promise<World> {
       descriptorsGrown: Math.max(0, countDescriptors() - descriptors),
       filesLeft: [...readdirSync(spool), ...readdirSync(downloads)],
     }
-  }
-  return {
-    phase,
-    async close() {
-      await kms.close()
-      await proxy.close()
-      await server.stop()
-      rmSync(directory, { recursive: true, force: true })
-    },
   }
 }
 

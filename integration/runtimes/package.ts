@@ -3,6 +3,7 @@ import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { whenTold } from '../support/ending.js'
 import { command } from '../support/command.js'
 
 export const root: string = fileURLToPath(new URL('../..', import.meta.url))
@@ -43,6 +44,7 @@ export interface Installed {
 export async function installPackage(): Promise<Installed> {
   const directory = await mkdtemp(path.join(tmpdir(), 's3-cse-runtimes-'))
   const remove = (): Promise<void> => rm(directory, { recursive: true, force: true })
+  whenTold(remove)
   try {
     const tarball = await pack(path.join(directory, 'build'))
     const project = path.join(directory, 'project')

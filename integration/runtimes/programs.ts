@@ -4,7 +4,7 @@ import type { Ground, Job, Outcome } from './control.js'
 
 /** Milliseconds until a runtime has to have reported, and then to have ended. */
 const PATIENCE = 300_000
-const ENDING = 10_000
+const ENDING = 30_000
 
 export interface Program {
   readonly program: string

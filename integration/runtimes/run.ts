@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs'
 import path from 'node:path'
 import { recordResult, resultsDirectory } from '../support/results.js'
+import { complete } from './cases.js'
 import { chromiumVersion, runChromium, weights } from './browser.js'
 import { startGround, type Ground, type Job, type Outcome } from './control.js'
 import { judge } from './departures.js'
@@ -78,10 +79,10 @@ async function trySubject(ground: Ground, project: string, subject: Subject, onl
   const run = async (adapter: string, job: Job): Promise<Outcome[]> =>
     runProgram(ground, job, await start(subject, project, adapter))
   const { outcomes, seconds } = await timed(async () => {
-    const imported = onlyRequire ? [] : await run('adapter-node.mjs', full(prefix))
+    const imported = onlyRequire ? [] : await complete(await run('adapter-node.mjs', full(prefix)), 'node')
     if (subject.name !== 'node') return imported
     const job = { ...full(`${prefix}-require`), writes: false, peers: [] }
-    const required = await run('adapter-require.cjs', job)
+    const required = await complete(await run('adapter-require.cjs', job), 'node')
     return [...imported, ...required.map((outcome) => ({ ...outcome, name: `require: ${outcome.name}` }))]
   })
   const { title, version } = subject
@@ -112,7 +113,9 @@ async function tryAll(ground: Ground, project: string, targets: ReadonlySet<Targ
   if (targets.has('browser')) {
     const version = await chromiumVersion()
     const prefix = 'chromium'
-    const { outcomes, seconds } = await timed(() => runChromium(ground, full(prefix), project))
+    const { outcomes, seconds } = await timed(async () =>
+      complete(await runChromium(ground, full(prefix), project), 'browser'),
+    )
     tell({ title: 'Chromium', version, pinned: false, prefix, outcomes, seconds })
     for (const { what, bytes, gzipped } of await weights(project)) {
       console.log(`# bundle for browsers, ${what}: ${bytes} bytes minified, ${gzipped} gzipped, without the SDK`)

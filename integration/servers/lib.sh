@@ -48,12 +48,16 @@ wait_ready() {
     [ $SECONDS -lt $end ] || { echo "$NAME: not ready after $2 s; see $logfile" >&2; stop; exit 1; }
     sleep 0.1
   done
+  # somebody else's server may have answered
+  alive || { echo "$NAME: died while starting; last lines of $logfile:" >&2; tail -20 "$logfile" >&2; rm -f "$pidfile"; exit 1; }
   check_loopback
 }
 # refuses a server that listens on anything but loopback
 check_loopback() {
   read -r pid _ <"$pidfile"
-  local bad; bad=$(ss -Hltnp 2>/dev/null | grep "pid=$pid," | awk '{print $4}' | grep -vE '^(127\.0\.0\.1|\[::1\]|\[::ffff:127\.0\.0\.1\]):' || true)
+  local bad
+  ss -Hltnp 2>/dev/null | grep -q "pid=$pid," || { echo "$NAME: pid $pid listens nowhere" >&2; stop; exit 1; }
+  bad=$(ss -Hltnp 2>/dev/null | grep "pid=$pid," | awk '{print $4}' | grep -vE '^(127\.0\.0\.1|\[::1\]|\[::ffff:127\.0\.0\.1\]):' || true)
   [ -z "$bad" ] || { echo "$NAME: listens outside loopback: $bad" >&2; stop; exit 1; }
 }
 stop() {

@@ -1,9 +1,9 @@
+import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import path from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 
 /** Where servers, clients and runtimes are kept once they are installed: S3_CSE_CACHE, or s3-cse in the user's cache. */
 export const cacheDirectory: string = path.resolve(
@@ -37,26 +37,38 @@ export async function cached(
   return directory
 }
 
-/** Held by one process at a time, on one machine; that of a process which has ended is taken over. */
-async function lock(file: string): Promise<() => Promise<void>> {
-  for (;;) {
-    try {
-      await writeFile(file, String(process.pid), { flag: 'wx' })
-      return () => rm(file, { force: true })
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
-    }
-    const holder = Number(await readFile(file, 'utf8').catch(() => ''))
-    if (holder > 0 && !isRunning(holder)) await rm(file, { force: true })
-    await setTimeout(200)
-  }
-}
+/** Milliseconds. */
+const SAY_AFTER = 5000
+const PATIENCE = 15 * 60_000
 
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0)
-    return true
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
-  }
+/** Held by one process at a time, on one machine; the system takes it from a process that ends. */
+function lock(file: string): Promise<() => Promise<void>> {
+  return new Promise((resolve, reject) => {
+    const holder = spawn('flock', [file, 'sh', '-c', 'echo held; cat'], { stdio: ['pipe', 'pipe', 'inherit'] })
+    const gone = new Promise<void>((done) => holder.once('close', () => done()))
+    const said = setTimeout(() => console.log(`# waiting for another process that holds ${file}`), SAY_AFTER)
+    const late = setTimeout(() => {
+      holder.kill()
+      reject(new Error(`${file} is held by another process for ${PATIENCE / 60_000} minutes`))
+    }, PATIENCE)
+    const settle = (): void => {
+      clearTimeout(said)
+      clearTimeout(late)
+    }
+    holder.once('error', (error) => {
+      settle()
+      reject(new Error(`flock is missing; it comes with util-linux (${error.message})`))
+    })
+    holder.once('close', (code) => {
+      settle()
+      reject(new Error(`flock ended with ${code}`))
+    })
+    holder.stdout.once('data', () => {
+      settle()
+      resolve(() => {
+        holder.stdin.end()
+        return gone
+      })
+    })
+  })
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -12,6 +12,8 @@ export interface Cell {
   readonly outcome: 'pass' | 'departure'
   /** For a departure: what the other side does instead, and why that is not ours. */
   readonly reason?: string
+  /** How often it was tried, each time in another way; default 1. */
+  readonly trials?: number
 }
 
 /** What came of running against one server, client or runtime. */
@@ -36,9 +38,19 @@ export const resultsDirectory: string = fileURLToPath(new URL('../results/', imp
  */
 export function recordResult(result: Result, { several = false }: { readonly several?: boolean } = {}): void {
   mkdirSync(resultsDirectory, { recursive: true })
-  const name = [result.part, result.subject, ...(several ? [result.version] : [])]
+  const file = fileOf(result.part, result.subject, ...(several ? [result.version] : []))
+  writeFileSync(file, `${JSON.stringify(result, null, 2)}\n`)
+}
+
+/** Deletes the result of an earlier run, if there is one: not for a subject with `several`. */
+export function deleteResult(part: Part, subject: string): void {
+  rmSync(fileOf(part, subject), { force: true })
+}
+
+function fileOf(...names: readonly string[]): string {
+  const name = names
     .join('-')
     .toLowerCase()
     .replaceAll(/[^a-z0-9.]+/g, '-')
-  writeFileSync(path.join(resultsDirectory, `${name}.json`), `${JSON.stringify(result, null, 2)}\n`)
+  return path.join(resultsDirectory, `${name}.json`)
 }

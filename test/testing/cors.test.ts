@@ -83,7 +83,14 @@ describe('in-process S3: CORS', () => {
     const s3 = await s3With(true)
     const withoutOrigin = { 'access-control-request-method': 'PUT' }
     const withoutMethod = { origin }
-    for (const headers of [withoutOrigin, withoutMethod]) assert.equal((await preflight(s3, headers)).status, 400)
+    for (const [headers, missing] of [
+      [withoutOrigin, /Origin request header needed/],
+      [withoutMethod, /Access-Control-Request-Method request header needed/],
+    ] as const) {
+      const answer = await preflight(s3, headers)
+      assert.equal(answer.status, 400)
+      assert.match(answer.text, missing)
+    }
     assert.equal((await preflight(s3, { ...ask, 'access-control-request-method': 'PATCH' })).status, 403)
   })
 
@@ -101,9 +108,12 @@ describe('in-process S3: CORS', () => {
   })
 
   test('what S3 does not take as a configuration is refused', async () => {
-    await assert.rejects(startS3({ cors: { origins: ['https://*.*'] } }), TypeError)
-    await assert.rejects(startS3({ cors: { exposeHeaders: ['x-amz-meta-*'] } }), TypeError)
-    await assert.rejects(startKms({ cors: { origins: ['**'] } }), TypeError)
+    // Servers that start all the same are closed with the others.
+    const kept = async (starting: Promise<{ close(): Promise<void> }>): Promise<void> =>
+      void servers.push(await starting)
+    await assert.rejects(kept(startS3({ cors: { origins: ['https://*.*'] } })), TypeError)
+    await assert.rejects(kept(startS3({ cors: { exposeHeaders: ['x-amz-meta-*'] } })), TypeError)
+    await assert.rejects(kept(startKms({ cors: { origins: ['**'] } })), TypeError)
   })
 })
 
@@ -116,6 +126,32 @@ test('an origin fits a pattern without the two ends of it overlapping', () => {
     false,
   ])
   assert.equal(corsOf(false, 'test'), undefined)
+})
+
+test('an origin without a pattern is the whole of it, and any of several will do', () => {
+  const cors = corsOf({ origins: ['https://one.example', 'https://two.example'] }, 'test')
+  const allowed = (from: string): boolean => Object.keys(corsHeaders(cors, { origin: from }, {})).length > 0
+  const asked = ['https://one.example', 'https://two.example', 'https://one.example.evil', 'https://one.exampl']
+  assert.deepEqual(asked.map(allowed), [true, true, false, false])
+})
+
+test('a configuration is copied', () => {
+  const [origins, exposeHeaders] = [[origin], ['ETag']]
+  const cors = corsOf({ origins, exposeHeaders }, 'test')
+  origins.push('https://other.example')
+  exposeHeaders.push('x-amz-meta-color')
+  assert.deepEqual(corsHeaders(cors, { origin: 'https://other.example' }, {}), {})
+  assert.equal(corsHeaders(cors, { origin }, {})['access-control-expose-headers'], 'ETag')
+})
+
+test('headers of answers that nobody asked for are not there, and those for caches are', () => {
+  const cors = corsOf(true, 'test')
+  const bare = preflightHeaders(cors, { origin, 'access-control-request-method': 'GET' })!
+  assert.equal('access-control-allow-headers' in bare, false)
+  assert.equal(bare['access-control-max-age'], '3000')
+  assert.equal('access-control-expose-headers' in corsHeaders(cors, { origin }, {}), false)
+  assert.equal(bare.vary, 'Origin, Access-Control-Request-Headers, Access-Control-Request-Method')
+  assert.equal(preflightHeaders(cors, { origin }), undefined)
   assert.equal(preflightHeaders(undefined, ask), undefined)
 })
 

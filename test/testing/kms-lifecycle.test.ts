@@ -59,6 +59,8 @@ describe('in-process KMS: deletion of keys', () => {
     await failsWith('ValidationException', schedule(arn, 6))
     await failsWith('ValidationException', schedule(arn, 31))
     await failsWith('InvalidArnException', schedule('alias/deleted'))
+    await failsWith('InvalidArnException', cancel('alias/deleted'))
+    await failsWith('InvalidArnException', grant('alias/deleted'))
     await failsWith('NotFoundException', schedule('00000000-0000-0000-0000-000000000000'))
     const { KeyMetadata } = await client.send(new DescribeKeyCommand({ KeyId: arn }))
     assert.equal(KeyMetadata?.KeyState, 'Enabled')
@@ -70,11 +72,15 @@ test('in-process KMS: a grant has an id and a token that requests may bring', as
   const { arn, keyId } = kms.createKey()
   const { GrantId, GrantToken } = await grant(keyId)
   assert.match(GrantId!, /^[0-9a-f]{32}$/)
-  assert.notEqual((await grant(keyId)).GrantToken, GrantToken)
+  const another = await grant(keyId)
+  assert.notEqual(another.GrantToken, GrantToken)
+  assert.notEqual(another.GrantId, GrantId)
   const CiphertextBlob = await encrypted(client, arn)
   await client.send(new DecryptCommand({ CiphertextBlob, GrantTokens: [GrantToken!] }))
   await failsWith('ValidationException', grant(keyId, []))
   const none: unknown = undefined
+  const nobody = { KeyId: keyId, GranteePrincipal: none as string, Operations: ['Decrypt' as const] }
+  await failsWith('ValidationException', client.send(new CreateGrantCommand(nobody)))
   const unlisted = { KeyId: keyId, GranteePrincipal: 'arn:aws:iam::111122223333:user/a', Operations: none as [] }
   await failsWith('ValidationException', client.send(new CreateGrantCommand(unlisted)))
 })
