@@ -1,8 +1,6 @@
 import { CreateKeyCommand } from '@aws-sdk/client-kms'
 import type { KMSClient } from '@aws-sdk/client-kms'
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
-import { writeFile } from 'node:fs/promises'
-import path from 'node:path'
+import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
 import type { ContextName } from './peer.js'
 import type { Context, WrappingKey } from './protocol.js'
 
@@ -48,28 +46,31 @@ export const RANGES: readonly (readonly [size: number, start: number, end: numbe
   [LARGE, PART_SIZE - 7, PART_SIZE + 20],
 ]
 
-/** Byte i is (i * 7 + i / 256) mod 256. */
-export function plaintext(size: number): Uint8Array {
-  const bytes = new Uint8Array(size)
-  for (let i = 0; i < size; i++) bytes[i] = i * 7 + (i >> 8)
-  return bytes
+/** Other bytes for each object. */
+export function plaintext(size: number, { Key }: { readonly Key: string }): Uint8Array {
+  const words = new Uint32Array(Math.ceil(size / 4))
+  const hash = createHash('sha256').update(Key).digest()
+  let state = hash.readUInt32LE() || 1
+  for (let i = 0; i < words.length; i++) {
+    words[i] = state
+    // Xorshift: Marsaglia, Journal of Statistical Software 8(14), 2003.
+    state ^= state << 13
+    state ^= state >>> 17
+    state ^= state << 5
+  }
+  return new Uint8Array(words.buffer, 0, size)
 }
 
 export interface Inputs {
   /** For what programs read and write; deleted afterwards. */
   readonly directory: string
-  /** The file with the plaintext of that size. */
-  readonly file: (size: number) => string
   readonly key: (kind: WrappingKey['kind'], which?: 'first' | 'second') => WrappingKey
 }
 
-/** Keys of all kinds, two of each, and the files with the plaintexts. */
+/** Keys of all kinds, two of each, and a place for files. */
 export async function makeInputs(directory: string, kms: KMSClient): Promise<Inputs> {
-  const sizes = new Set([...SIZES, SMALL, RANGED, LARGE])
-  const file = (size: number): string => path.join(directory, `plaintext-${size}`)
-  for (const size of sizes) await writeFile(file(size), plaintext(size))
   const made = { first: await makeKeys(kms), second: await makeKeys(kms) }
-  return { directory, file, key: (kind, which = 'first') => made[which][kind] }
+  return { directory, key: (kind, which = 'first') => made[which][kind] }
 }
 
 async function makeKeys(kms: KMSClient): Promise<Readonly<Record<WrappingKey['kind'], WrappingKey>>> {

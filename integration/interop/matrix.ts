@@ -1,7 +1,7 @@
 import { CreateBucketCommand } from '@aws-sdk/client-s3'
 import type { Cell } from '../support/results.js'
 import { attempt } from './attempt.js'
-import type { Meeting } from './attempt.js'
+import type { Meeting } from './meeting.js'
 import type { Inputs } from './inputs.js'
 import { kindName, missingKinds } from './kinds.js'
 import { textOf } from './ours.js'
@@ -70,6 +70,7 @@ async function withClient(client: PeerClient, sides: Sides, log: Place['log']): 
   const cells = new Map<string, Cell>()
   const failed = new Map<string, string[]>()
   const rest = [...planned]
+  let finished = 0
   const worker = async (): Promise<void> => {
     for (let trial = rest.shift(); trial !== undefined; trial = rest.shift()) {
       const error: unknown = await attempt(m, trial).then(
@@ -85,13 +86,17 @@ async function withClient(client: PeerClient, sides: Sides, log: Place['log']): 
         failed.set(what, [...(failed.get(what) ?? []), detailsOf(trial)])
       }
       const cell = cellOf(trial)
-      cells.set(cell.name, cell)
+      cells.set(cell.name, { ...cell, trials: (cells.get(cell.name)?.trials ?? 0) + 1 })
+      finished += 1
     }
   }
   await Promise.all(Array.from({ length: AT_A_TIME }, worker))
+  if (finished !== planned.length) {
+    failures.push(`${client.name}: ${finished} trials were made, and ${planned.length} planned`)
+  }
   for (const [what, details] of failed) failures.push(`${what} (${details.join('; ')})`)
   const inOrder = [...new Set(planned.map((trial) => cellOf(trial).name))]
-  return { cells: inOrder.flatMap((name) => cells.get(name) ?? []), failures, trials: planned.length }
+  return { cells: inOrder.flatMap((name) => cells.get(name) ?? []), failures, trials: finished }
 }
 
 function judge({ departure }: Planned, text: string | undefined): string | undefined {

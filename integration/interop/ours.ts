@@ -74,7 +74,7 @@ export async function put(
   suffix?: string,
 ): Promise<void> {
   const client = view(ours, opening, writing(kind))
-  const Body = plaintext(size)
+  const Body = plaintext(size, place)
   if (size >= LARGE) {
     await new Upload({ client, params: { ...place, Body }, partSize: PART_SIZE }).done()
     return

@@ -6,7 +6,7 @@ import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { startS3 } from 's3-cse/testing'
 import { whenTold } from '../support/ending.js'
-import { recordResult } from '../support/results.js'
+import { deleteResult, recordResult } from '../support/results.js'
 import { startServer } from '../support/servers.js'
 import { makeInputs } from './inputs.js'
 import { meet } from './matrix.js'
@@ -72,8 +72,10 @@ process.exitCode = failures.length > 0 ? 1 : 0
 
 async function tryPeer(name: string, place: Place): Promise<void> {
   const { peer } = (await import(pathToFileURL(path.join(directory, `${name}.ts`)).href)) as { peer: Peer }
-  const command = await peer.install()
   const { subject, pinned } = peer
+  // What fails leaves no result, not even that of an earlier run.
+  deleteResult('interop', subject)
+  const command = await peer.install()
   if ('unavailable' in command) {
     const version = typeof peer.version === 'string' ? peer.version : '-'
     const cell = { name: UNAVAILABLE, outcome: 'departure', reason: command.unavailable } as const
