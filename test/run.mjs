@@ -24,9 +24,16 @@ if (files.length === 0) {
 // Mocked classes are mocked for a whole process.
 const isAlone = (file) => readFileSync(root + file, 'utf8').includes("from 'aws-sdk-client-mock'")
 
+// Node 20 can spin for ever when a process that has nothing left to do takes itself apart (Environment::CleanupHandles
+// waits for a request that is none any more). Such a process ends here, after everybody else who waits for its end; one
+// that has something left to do still does not end.
+const LEAVE = `process.once('beforeExit', () => process.once('exit', (code) => process.reallyExit(process.exitCode ?? code)))
+`
+
 // Each file is a suite: its hooks are for its own tests, and none is run before all files of the process are loaded.
 const suites = (members) =>
   "import { describe } from 'node:test'\n" +
+  LEAVE +
   members.map((file) => `describe('${file}', () => import('${pathToFileURL(root + file).href}'))\n`).join('')
 
 const folders = new Map()
