@@ -27,6 +27,8 @@ function readResults(): Result[] {
   const results = readdirSync(resultsDirectory)
     .filter((name) => name.endsWith('.json'))
     .map((name) => JSON.parse(readFileSync(path.join(resultsDirectory, name), 'utf8')) as Result)
+    // In the order of their names: that in which they ran is the moment's.
+    .map((result) => ({ ...result, cells: [...result.cells].sort((a, b) => (a.name < b.name ? -1 : 1)) }))
   for (const part of PARTS) {
     if (!results.some((result) => result.part === part)) throw new Error(`there is no result of ${part}: run it first`)
   }
