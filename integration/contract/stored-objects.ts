@@ -1,4 +1,5 @@
 /** What the checks of the contract write, see from outside and change, with any server. */
+export { code } from '../../test/support/errors.js'
 import { CreateKeyCommand } from '@aws-sdk/client-kms'
 import type { CreateKeyCommandInput } from '@aws-sdk/client-kms'
 import {
@@ -185,16 +186,6 @@ export function refused(
   assert.ok(error instanceof CseError, `${what}: ${inspect(error)}`)
   assert.ok([codes].flat().includes(error.code), `${what}: ${error.stack ?? error.message}`)
   assert.equal(released.length, 0, `${what}: plaintext was released`)
-}
-
-/** For assert.rejects: the code, and what the message must say. */
-export function code(expected: CseErrorCode, message?: RegExp): (error: unknown) => true {
-  return (error) => {
-    assert.ok(error instanceof Error, `not an Error: ${String(error)}`)
-    assert.equal((error as { code?: unknown }).code, expected, error.stack ?? error.message)
-    if (message !== undefined) assert.match(error.message, message)
-    return true
-  }
 }
 
 /** Bytes that differ at every place. */

@@ -21,7 +21,7 @@ export interface Endpoints {
 export type Unnumbered<R> = R extends unknown ? Omit<R, 'id'> : never
 
 export interface PeerProcess {
-  /** One request; those of several callers wait for each other. Rejects if the program ends or is silent for `patience`. */
+  /** One request at a time: `session` lets callers in one after the other. Rejects if the program ends or is silent for `patience`. */
   ask(request: Unnumbered<PeerRequest>): Promise<PeerAnswer>
   close(): Promise<void>
 }
@@ -80,7 +80,6 @@ export function startPeer(peer: PeerCommand, endpoints: Endpoints): PeerProcess 
   // A program that has ended says so by `close`; writing to it is not a second failure.
   child.stdin.on('error', () => undefined)
 
-  let last: Promise<unknown> = Promise.resolve()
   let id = 0
   const send = (request: Unnumbered<PeerRequest>): Promise<PeerAnswer> =>
     new Promise((resolve, reject) => {
@@ -104,11 +103,7 @@ export function startPeer(peer: PeerCommand, endpoints: Endpoints): PeerProcess 
       child.stdin.write(`${JSON.stringify({ id, ...request })}\n`)
     })
   return {
-    ask(request) {
-      const answer = last.then(() => send(request))
-      last = answer.catch(() => undefined)
-      return answer
-    },
+    ask: send,
     async close() {
       child.stdin.end()
       const timer = setTimeout(() => child.kill('SIGKILL'), 5000)
