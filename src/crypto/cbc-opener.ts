@@ -68,8 +68,8 @@ export function cbcOpener(options: CbcOpenerOptions): Opener {
     const place = new Uint8Array(8)
     new DataView(place.buffer).setBigUint64(0, BigInt(sealedOffset))
     // A key for each place saves a copy of the piece.
-    const placeKey = await runtime.hmacSha512(stateKey, place)
-    const state = (await runtime.hmacSha512(placeKey, sealed)).slice(0, STATE_LENGTH)
+    const placeKey = await runtime.hmac('SHA-512', stateKey, place)
+    const state = (await runtime.hmac('SHA-512', placeKey, sealed)).slice(0, STATE_LENGTH)
     placeKey.fill(0)
     checkAlive()
     return state

@@ -6,7 +6,7 @@ import { runtime } from '#runtime'
  * wrong key fails.
  */
 export async function rejectionKey(secret: Uint8Array, ciphertext: Uint8Array, length: number): Promise<Uint8Array> {
-  const bytes = await runtime.hmacSha512(secret, ciphertext)
+  const bytes = await runtime.hmac('SHA-512', secret, ciphertext)
   const key = bytes.slice(0, length)
   bytes.fill(0)
   return key

@@ -98,7 +98,7 @@ function importWrappingKey(name: string, key: Uint8Array | KeyHandle): MaybeProm
         throw configError(`${name} must have 16, 24 or 32 bytes, not ${length}`)
       }
       return andThen(runtime.aes(bytes), (aes) =>
-        andThen(runtime.hmacSha512(bytes, rejectionLabel), (rejectionSecret) => {
+        andThen(runtime.hmac('SHA-512', bytes, rejectionLabel), (rejectionSecret) => {
           bytes.fill(0)
           return { aes, rejectionSecret }
         }),

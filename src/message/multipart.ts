@@ -80,7 +80,7 @@ export function multipart(options: MultipartOptions): Multipart {
     }),
     async mark(bytes) {
       markKey ??= runtime.randomBytes(MARK_LENGTH)
-      return (await runtime.hmacSha512(markKey, bytes)).subarray(0, MARK_LENGTH)
+      return (await runtime.hmac('SHA-512', markKey, bytes)).subarray(0, MARK_LENGTH)
     },
   }
   /** What fills no segment, where the last part did not know that it was that. */

@@ -16,7 +16,7 @@ import { checkAesKey, checkBlock, checkBlocks, checkCounter, keyDestroyed, TAG_L
 import { nodeRsaPrivateKey, nodeRsaPublicKey } from './node-rsa.js'
 import { encryptApart } from './node-cipher-thread.js'
 import { keepFreedMemory, release } from './node-release.js'
-import type { Aes, DigestName, GcmOpenStream, GcmStream, MaybePromise, Runtime } from './runtime.js'
+import type { Aes, DigestName, GcmOpenStream, GcmStream, HashName, MaybePromise, Runtime } from './runtime.js'
 import { cryptoRuntime as webRuntime } from './web-crypto.js'
 import { exportSecretCryptoKey, isCryptoKey } from './web-keys.js'
 
@@ -29,7 +29,12 @@ const SMALL = 4096
 const NOTHING = new Uint8Array(0)
 
 /** Deno knows them by these names only. */
-const HASHES: Readonly<Record<DigestName, string>> = Object.freeze({ 'SHA-1': 'sha1', 'SHA-256': 'sha256' })
+const HASHES: Readonly<Record<DigestName | HashName, string>> = Object.freeze({
+  'SHA-1': 'sha1',
+  'SHA-256': 'sha256',
+  'SHA-384': 'sha384',
+  'SHA-512': 'sha512',
+})
 
 const GCM_OPTIONS = Object.freeze({ authTagLength: TAG_LENGTH })
 
@@ -38,7 +43,7 @@ type Transform = Pick<CipherGCM | DecipherGCM, 'update'>
 /** node:crypto: answers at once. */
 export const cryptoRuntime: Pick<
   Runtime,
-  'randomBytes' | 'equal' | 'aes' | 'exportSecretKey' | 'digest' | 'hmacSha512' | 'rsaPublicKey' | 'rsaPrivateKey'
+  'randomBytes' | 'equal' | 'aes' | 'exportSecretKey' | 'digest' | 'hmac' | 'rsaPublicKey' | 'rsaPrivateKey'
 > = Object.freeze({
   randomBytes: (length: number) => plain(randomBytes(length)),
   equal: (a: Uint8Array, b: Uint8Array) => a.length === b.length && timingSafeEqual(a, b),
@@ -52,7 +57,7 @@ export const cryptoRuntime: Pick<
     throw new TypeError('A secret key is needed: a Uint8Array, a KeyObject or a CryptoKey.')
   },
   digest: (name: DigestName, data: Uint8Array) => plain(createHash(HASHES[name]).update(data).digest()),
-  hmacSha512: (key: Uint8Array, data: Uint8Array) => plain(createHmac('sha512', key).update(data).digest()),
+  hmac: (hash: HashName, key: Uint8Array, data: Uint8Array) => plain(createHmac(HASHES[hash], key).update(data).digest()),
   rsaPublicKey: nodeRsaPublicKey,
   rsaPrivateKey: nodeRsaPrivateKey,
 } satisfies Partial<Runtime>)

@@ -163,6 +163,9 @@ export interface Files {
 
 export type DigestName = 'SHA-1' | 'SHA-256'
 
+/** A hash of FIPS 180-4 for HMAC, HKDF and signatures. */
+export type HashName = 'SHA-256' | 'SHA-384' | 'SHA-512'
+
 export interface Runtime {
   readonly name: 'node' | 'browser'
   randomBytes(length: number): Uint8Array
@@ -174,8 +177,8 @@ export interface Runtime {
   exportSecretKey(key: KeyHandle): MaybePromise<Uint8Array>
   /** FIPS 180-4: 20 or 32 bytes. */
   digest(name: DigestName, data: Uint8Array): MaybePromise<Uint8Array>
-  /** HMAC-SHA-512 (RFC 2104): 64 bytes. */
-  hmacSha512(key: Uint8Array, data: Uint8Array): MaybePromise<Uint8Array>
+  /** HMAC (RFC 2104): 32, 48 or 64 bytes. */
+  hmac(hash: HashName, key: Uint8Array, data: Uint8Array): MaybePromise<Uint8Array>
   /** Throws a TypeError that says what was expected if the input is not an RSA public key (a private key is refused as well). */
   rsaPublicKey(key: RsaKeyInput): MaybePromise<RsaPublicKey>
   rsaPrivateKey(key: RsaKeyInput): MaybePromise<RsaPrivateKey>

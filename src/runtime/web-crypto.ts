@@ -1,6 +1,6 @@
 import { configError } from '../errors.js'
 import { checkAesKey, checkBlock, checkBlocks, checkCounter, keyDestroyed, TAG_LENGTH } from './aes-checks.js'
-import type { Aes, DigestName, Runtime } from './runtime.js'
+import type { Aes, DigestName, HashName, Runtime } from './runtime.js'
 import { exportSecretCryptoKey, isCryptoKey, subtle, webBytes } from './web-keys.js'
 import { webRsaPrivateKey, webRsaPublicKey } from './web-rsa.js'
 
@@ -12,7 +12,7 @@ const ZERO_BLOCK = new Uint8Array(16)
 /** WebCrypto: answers later, off the main thread. */
 export const cryptoRuntime: Pick<
   Runtime,
-  'randomBytes' | 'equal' | 'aes' | 'exportSecretKey' | 'digest' | 'hmacSha512' | 'rsaPublicKey' | 'rsaPrivateKey'
+  'randomBytes' | 'equal' | 'aes' | 'exportSecretKey' | 'digest' | 'hmac' | 'rsaPublicKey' | 'rsaPrivateKey'
 > = Object.freeze({
   randomBytes(length: number) {
     const bytes = new Uint8Array(length)
@@ -34,10 +34,10 @@ export const cryptoRuntime: Pick<
     )
   },
   digest: async (name: DigestName, data: Uint8Array) => new Uint8Array(await subtle().digest(name, webBytes(data))),
-  async hmacSha512(key: Uint8Array, data: Uint8Array) {
+  async hmac(hash: HashName, key: Uint8Array, data: Uint8Array) {
     // WebCrypto refuses an empty key. HMAC pads keys with zeros (RFC 2104 section 2), so one zero byte is the same key.
     const raw = key.length === 0 ? new Uint8Array(1) : webBytes(key)
-    const imported = await subtle().importKey('raw', raw, { name: 'HMAC', hash: 'SHA-512' }, false, ['sign'])
+    const imported = await subtle().importKey('raw', raw, { name: 'HMAC', hash }, false, ['sign'])
     return new Uint8Array(await subtle().sign('HMAC', imported, webBytes(data)))
   },
   rsaPublicKey: webRsaPublicKey,
