@@ -27,6 +27,8 @@ export interface Opener {
   readonly alignment: number
   /** `undefined` where it cannot be known without the key; throws ERR_S3CSE_ENVELOPE_INVALID if no message is that long. */
   plaintextLength(sealedLength: number): number | undefined
+  /** How many of the last bytes of the sealed body are opened in one piece of their own, where the last segment has another length than the others; absent: none. */
+  lastLength?(sealedLength: number): number
   /** Where only the end of the message shows how long its plaintext is: how many of its last bytes that takes, or all where it has fewer. */
   readonly endLength?: number
   /** The exact length of the plaintext, from these bytes. Rejects with DecryptionError where no message ends so. */

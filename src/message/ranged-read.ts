@@ -4,7 +4,7 @@ import type { Resources } from '../bytes/resources.js'
 import { CseError } from '../errors.js'
 import type { ByteSource } from '../runtime/runtime.js'
 import type { Opener } from './opener.js'
-import { pieceLengthOf, sourceOf, trimmed } from './streamed-read.js'
+import { lastPieceAt, pieceLengthOf, sourceOf, trimmed } from './streamed-read.js'
 import type { PlaintextRange } from './streamed-read.js'
 
 /** Stored bytes [start, end), header included. */
@@ -33,7 +33,7 @@ export interface RangedReadOptions {
  */
 export function sealedRange(opener: Opener, sealedLength: number, range: PlaintextRange): SealedRange {
   const { start, end } = opener.extent(range.start, range.end)
-  const reachesEnd = opener.authentication === 'segment' && end >= sealedLength - opener.trailerLength
+  const reachesEnd = opener.authentication === 'segment' && end >= lastPieceAt(opener, sealedLength)
   return { start, end: reachesEnd ? sealedLength : end }
 }
 
@@ -47,13 +47,17 @@ async function* open(o: RangedReadOptions): AsyncGenerator<Uint8Array, void> {
   const needed = sealedRange(opener, sealedLength, o.range)
   const bodyEnd = sealedLength - opener.trailerLength
   const end = Math.min(needed.end, bodyEnd)
+  const lastAt = lastPieceAt(opener, sealedLength)
   if (needed.start < sealed.start || needed.end > sealed.end) {
     throw new CseError('ERR_S3CSE_RESPONSE_UNEXPECTED', 'The response lacks stored bytes that the range needs')
   }
   const reader = exactReader(o.upstream)
   await discard(reader, needed.start - sealed.start)
   for (let offset = needed.start; offset < end;) {
-    const piece = await reader.some(opener.alignment, Math.min(pieceLengthOf(opener), end - offset))
+    const piece =
+      offset < lastAt
+        ? await reader.some(opener.alignment, Math.min(pieceLengthOf(opener), end - offset, lastAt - offset))
+        : await reader.read(end - offset)
     const plaintext = await opener.open(offset, piece, offset + piece.length === bodyEnd)
     offset += piece.length
     if (plaintext.length > 0) yield plaintext

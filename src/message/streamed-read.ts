@@ -12,6 +12,11 @@ export function pieceLengthOf({ alignment }: Opener): number {
   return Math.max(1, Math.floor(PIECE_LENGTH / alignment)) * alignment
 }
 
+/** Where the piece begins that is opened on its own: the end of the body, where there is none. */
+export function lastPieceAt(opener: Opener, sealedLength: number): number {
+  return sealedLength - opener.trailerLength - (opener.lastLength?.(sealedLength) ?? 0)
+}
+
 export interface ReadOptions {
   readonly opener: Opener
   /** The stored bytes, header included. Nothing is read before the first `next()`. */
@@ -74,8 +79,12 @@ async function* open({ opener, upstream, sealedLength }: ReadOptions): AsyncGene
   const alignment = stream === undefined ? opener.alignment : 1
   await reader.read(opener.headerLength)
   const end = sealedLength - opener.trailerLength
+  const lastAt = lastPieceAt(opener, sealedLength)
   for (let offset = opener.headerLength; offset < end;) {
-    const piece = await reader.some(alignment, Math.min(pieceLengthOf(opener), end - offset))
+    const piece =
+      offset < lastAt
+        ? await reader.some(alignment, Math.min(pieceLengthOf(opener), lastAt - offset))
+        : await reader.read(end - offset)
     const last = offset + piece.length === end
     // Taken into the check before it is opened: opening may work in place.
     if (stream === undefined) await opener.absorb?.(offset, piece)

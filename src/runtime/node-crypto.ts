@@ -57,7 +57,8 @@ export const cryptoRuntime: Pick<
     throw new TypeError('A secret key is needed: a Uint8Array, a KeyObject or a CryptoKey.')
   },
   digest: (name: DigestName, data: Uint8Array) => plain(createHash(HASHES[name]).update(data).digest()),
-  hmac: (hash: HashName, key: Uint8Array, data: Uint8Array) => plain(createHmac(HASHES[hash], key).update(data).digest()),
+  hmac: (hash: HashName, key: Uint8Array, data: Uint8Array) =>
+    plain(createHmac(HASHES[hash], key).update(data).digest()),
   rsaPublicKey: nodeRsaPublicKey,
   rsaPrivateKey: nodeRsaPrivateKey,
 } satisfies Partial<Runtime>)

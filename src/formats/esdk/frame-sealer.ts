@@ -1,0 +1,210 @@
+import { runtime } from '#runtime'
+import { hkdfSha512 } from '../../crypto/hkdf.js'
+import { messageKey } from '../../crypto/message-key.js'
+import { messageUse } from '../../crypto/message-use.js'
+import { runs } from '../../crypto/runs.js'
+import { configError, CseError } from '../../errors.js'
+import type { PositionalSealer, SealedPiece } from '../../message/sealer.js'
+import type { Aes } from '../../runtime/runtime.js'
+import {
+  bodyAad,
+  bodyLength,
+  FINAL_FRAME_MARK,
+  FINAL_FRAME_OVERHEAD,
+  FRAME_OVERHEAD,
+  frameIv,
+  framesOf,
+  MAX_FRAMES,
+} from './frames.js'
+import { IV_LENGTH, TAG_LENGTH } from './header.js'
+
+/** What the frames of a message are made with. */
+export interface FrameSealerOptions {
+  /** Destroyed with the sealer. */
+  readonly aes: Aes
+  /** The key of `aes`; copied. */
+  readonly key: Uint8Array
+  readonly messageId: Uint8Array
+  /** In bytes of plaintext. */
+  readonly frameLength: number
+  /** All of it, with its tag. */
+  readonly header: Uint8Array
+}
+
+const STATE_LENGTH = 16
+const stateInfo = new TextEncoder().encode('s3-cse piece state v1')
+
+/**
+ * Seals the frames of a message that is not signed, in any order: each depends on its own plaintext and its number only.
+ * The last piece ends with the final frame, which is empty where the plaintext fills the others, so that there is no
+ * trailer. A frame is sealed once (ERR_S3CSE_CONFIG).
+ */
+export async function frameSealer(options: FrameSealerOptions): Promise<PositionalSealer> {
+  const { aes, messageId, frameLength, header } = options
+  const key = Uint8Array.from(options.key)
+  const hkdf = await hkdfSha512({ salt: messageId, inputKey: key })
+  const stateKey = await hkdf.expand(stateInfo, 64)
+  hkdf.destroy()
+  const use = messageUse()
+  const taken = runs<undefined>(() => undefined)
+  let endsAt: number | undefined
+  let isFrozen = false
+  const maxLength = frameLength * (MAX_FRAMES - 1)
+
+  const check = (offset: number, length: number): void => {
+    if (!Number.isSafeInteger(offset) || offset < 0 || offset % frameLength !== 0) {
+      throw configError(`Frames begin at multiples of ${frameLength} bytes.`)
+    }
+    checkLength(offset + length, maxLength, frameLength)
+  }
+  /**
+   * Takes frames into the message, each once. The final frame has the IV of the regular frame that would stand in its
+   * place, also where it is empty: nothing may lie behind it.
+   */
+  const take = (offset: number, length: number, last: boolean): void => {
+    if (isFrozen) throw configError('The message is complete: nothing is sealed after its end.')
+    if (!last && length % frameLength !== 0) throw configError('Only the last piece may end inside a frame.')
+    const end = offset + length
+    const isBehind = endsAt !== undefined && (last || end > endsAt)
+    if (isBehind || (last && (taken.list.at(-1)?.end ?? 0) > end)) {
+      throw configError('The message ends once, and nothing is sealed behind its end.')
+    }
+    if (length > 0 && !taken.add(offset, end, undefined)) throw configError('A frame is sealed once.')
+    if (last) endsAt = end
+  }
+  const sealFrames = async (
+    offset: number,
+    plaintext: Uint8Array,
+    last: boolean,
+    into?: Uint8Array,
+  ): Promise<Uint8Array> => {
+    check(offset, plaintext.length)
+    const { regular, finalLength } = framesOf(plaintext.length, frameLength)
+    const length = regular * (frameLength + FRAME_OVERHEAD) + (last ? finalLength + FINAL_FRAME_OVERHEAD : 0)
+    const output = into === undefined || into.length < length ? new Uint8Array(length) : into.subarray(0, length)
+    const first = offset / frameLength + 1
+    for (let i = 0; i < regular; i++) {
+      const frame = output.subarray(i * (frameLength + FRAME_OVERHEAD), (i + 1) * (frameLength + FRAME_OVERHEAD))
+      await sealRegular(frame, first + i, plaintext.subarray(i * frameLength, (i + 1) * frameLength))
+    }
+    if (last) {
+      const frame = output.subarray(regular * (frameLength + FRAME_OVERHEAD))
+      await sealFinal(frame, first + regular, plaintext.subarray(regular * frameLength))
+    }
+    return output
+  }
+  const sealRegular = async (frame: Uint8Array, sequence: number, plaintext: Uint8Array): Promise<void> => {
+    viewOf(frame).setUint32(0, sequence)
+    const iv = frameIv(sequence)
+    frame.set(iv, 4)
+    const aad = bodyAad(messageId, 'regular', sequence, plaintext.length)
+    await aes.gcmEncrypt(iv, aad, plaintext, frame.subarray(4 + IV_LENGTH))
+  }
+  const sealFinal = async (frame: Uint8Array, sequence: number, plaintext: Uint8Array): Promise<void> => {
+    const view = viewOf(frame)
+    view.setUint32(0, FINAL_FRAME_MARK)
+    view.setUint32(4, sequence)
+    const iv = frameIv(sequence)
+    frame.set(iv, 8)
+    view.setUint32(8 + IV_LENGTH, plaintext.length)
+    const aad = bodyAad(messageId, 'final', sequence, plaintext.length)
+    await aes.gcmEncrypt(iv, aad, plaintext, frame.subarray(12 + IV_LENGTH))
+  }
+  /** The tags of all frames of a piece say what it is: only equal frames under one number have equal ones. */
+  const stateOf = async (offset: number, sealed: Uint8Array, last: boolean): Promise<Uint8Array> => {
+    const ends = [...frameEnds(sealed.length, frameLength, last)]
+    const text = new Uint8Array(16 + ends.length * TAG_LENGTH)
+    viewOf(text).setFloat64(0, offset)
+    viewOf(text).setFloat64(8, last ? -sealed.length : sealed.length)
+    ends.forEach((end, index) => text.set(sealed.subarray(end - TAG_LENGTH, end), 16 + index * TAG_LENGTH))
+    return (await runtime.hmac('SHA-512', stateKey, text)).slice(0, STATE_LENGTH)
+  }
+  const again = async (
+    offset: number,
+    plaintext: Uint8Array,
+    last: boolean,
+    into?: Uint8Array,
+  ): Promise<SealedPiece> => {
+    const sealed = await sealFrames(offset, plaintext, last, into)
+    return { sealed, state: await stateOf(offset, sealed, last) }
+  }
+
+  return {
+    header,
+    alignment: frameLength,
+    ordered: false,
+    trailerLength: 0,
+    sealedLength(plaintextLength) {
+      checkLength(plaintextLength, maxLength, frameLength)
+      return header.length + bodyLength(plaintextLength, frameLength)
+    },
+    sealedOffset(offset) {
+      check(offset, 0)
+      return header.length + (offset / frameLength) * (frameLength + FRAME_OVERHEAD)
+    },
+    seal(offset, plaintext, last) {
+      use.begin('pieces')
+      check(offset, plaintext.length)
+      take(offset, plaintext.length, last)
+      return sealFrames(offset, plaintext, last)
+    },
+    async sealPiece(offset, plaintext, last, into) {
+      use.begin('pieces')
+      check(offset, plaintext.length)
+      take(offset, plaintext.length, last)
+      return again(offset, plaintext, last, into)
+    },
+    async sealAgain(offset, plaintext, last, into) {
+      use.check()
+      return again(offset, plaintext, last, into)
+    },
+    async join(offset, length) {
+      use.begin('pieces')
+      check(offset, length)
+      // Whether it was the last one is not said, and is no secret: only the last one ends inside a frame.
+      take(offset, length, length % frameLength !== 0)
+    },
+    trailer(plaintextLength) {
+      use.begin('pieces')
+      const [run, ...more] = taken.list
+      const isWhole = plaintextLength === 0 ? run === undefined : run?.start === 0 && run.end === plaintextLength
+      if (!isWhole || more.length > 0) throw configError('The message has gaps: not every piece was sealed.')
+      isFrozen = true
+      return new Uint8Array(0)
+    },
+    async sealWhole(plaintext) {
+      use.begin('whole')
+      const message = new Uint8Array(header.length + bodyLength(plaintext.length, frameLength))
+      message.set(header)
+      await sealFrames(0, plaintext, true, message.subarray(header.length))
+      return message
+    },
+    ...messageKey(() => {
+      use.check()
+      return key
+    }),
+    destroy() {
+      use.close()
+      key.fill(0)
+      stateKey.fill(0)
+      aes.destroy()
+    },
+  }
+}
+
+function* frameEnds(length: number, frameLength: number, last: boolean): Generator<number> {
+  const regular = frameLength + FRAME_OVERHEAD
+  const count = Math.floor((length - (last ? FINAL_FRAME_OVERHEAD : 0)) / regular)
+  for (let i = 1; i <= count; i++) yield i * regular
+  if (last) yield length
+}
+
+function checkLength(length: number, maxLength: number, frameLength: number): void {
+  if (Number.isSafeInteger(length) && length >= 0 && length <= maxLength) return
+  throw new CseError(
+    'ERR_S3CSE_BODY_TOO_LARGE',
+    `A message with frames of ${frameLength} bytes holds at most ${maxLength} bytes; this one would have ${length}. Use longer frames.`,
+  )
+}
+
+const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
