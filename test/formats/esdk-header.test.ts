@@ -5,6 +5,7 @@ import { parseContext, serialiseContext } from '../../src/keyrings/context-bytes
 import { authenticateHeader } from '../../src/formats/esdk/header-auth.js'
 import { bodyLength, framesIn, framesOf, FINAL_FRAME_OVERHEAD, FRAME_OVERHEAD } from '../../src/formats/esdk/frames.js'
 import { openFinalFrame, openRegularFrame } from '../../src/formats/esdk/open-frames.js'
+import { headerBody, sealHeader } from '../../src/formats/esdk/write-header.js'
 import { parseHeader, type EsdkHeader } from '../../src/formats/esdk/header.js'
 import { code } from '../support/errors.js'
 import { esdkNegatives, esdkVectors, messageOf } from '../support/esdk-vectors.js'
@@ -154,4 +155,29 @@ test('what is no context is told apart', () => {
   assert.match(String(parseContext(bytes(0, 2, 0, 1, 97, 0, 0, 0, 1, 97, 0, 0))), /twice/)
   assert.match(String(parseContext(bytes(0, 1, 0, 1, 97, 0, 0, 9))), /longer/)
   assert.deepEqual(parseContext(bytes(0, 1, 0, 1, 97, 0, 1, 98)), [['a', 'b']])
+})
+
+test('every header is written as it was read, body and tag', async () => {
+  for (const vector of esdkVectors) {
+    if (vector.contentType !== 'framed') continue
+    const message = messageOf(vector)
+    const header = headerOf(message)
+    const body = headerBody({ ...header, context: Object.fromEntries(header.context) })
+    assert.ok(typeof body !== 'string', String(body))
+    assert.deepEqual(Buffer.from(body), Buffer.from(header.body), vector.id)
+    const required = serialiseContext(vector.requiredEncryptionContext ?? {})!
+    const aes = await authenticateHeader(header, Buffer.from(vector.dataKey, 'hex'), required)
+    const whole = await sealHeader(aes, header.version, body, required)
+    assert.deepEqual(Buffer.from(whole), Buffer.from(message.subarray(0, header.length)), vector.id)
+    aes.destroy()
+  }
+})
+
+test('what does not fit into a header is told', () => {
+  const header = headerOf(messageOf(esdkVectors[0]!))
+  const made = (changes: object): Uint8Array | string => headerBody({ ...header, context: {}, ...changes })
+  const [key] = header.encryptedDataKeys
+  assert.match(String(made({ context: { a: 'x'.repeat(65_535) } })), /context/)
+  assert.match(String(made({ encryptedDataKeys: [] })), /1 to 65,535/)
+  assert.match(String(made({ encryptedDataKeys: [{ ...key, info: new Uint8Array(65_536) }] })), /more than 65,535/)
 })
