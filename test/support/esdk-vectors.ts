@@ -57,7 +57,8 @@ export const esdkNegatives: readonly EsdkNegative[] = negative.vectors
 
 /** The message of a vector. */
 export function messageOf(vector: EsdkVector | EsdkNegative): Uint8Array {
-  if (vector.ciphertextFile !== undefined) return readFileSync(new URL(`files/${vector.ciphertextFile.replace('files/', '')}`, directory))
+  if (vector.ciphertextFile !== undefined)
+    return readFileSync(new URL(`files/${vector.ciphertextFile.replace('files/', '')}`, directory))
   if (vector.ciphertext !== undefined) return Buffer.from(vector.ciphertext, 'base64')
   if (!('patch' in vector)) throw new Error(`${vector.id} has no bytes`)
   const { prefix, insert, suffix } = vector.patch
