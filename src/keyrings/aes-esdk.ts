@@ -1,17 +1,14 @@
 import { runtime } from '#runtime'
 import type { Aes } from '../runtime/runtime.js'
 import { serialiseContext } from './context-bytes.js'
-import { contextTooLong, esdkAlgorithm } from './esdk-keys.js'
+import { contextTooLong, equalBytes, esdkAlgorithm, type RawKeyName } from './esdk-keys.js'
 import type { DataKey, EncryptedDataKey, UnwrapRequest, WrapRequest } from './keyring.js'
 
 const ivLength = 12
 const tagLength = 16
 
-/** A raw key's name in a message: who it is of, and which of theirs. */
-export interface RawKeyName {
-  readonly namespace: string
-  readonly name: Uint8Array
-}
+/** What provider info has besides the key's name, in bytes. */
+export const AES_INFO_LENGTH: number = 8 + ivLength
 
 /**
  * The raw AES wrap of the AWS Encryption SDK: AES-GCM with a random IV, bound to the encryption context. Its provider
@@ -37,7 +34,7 @@ export async function esdkAesUnwrap(aes: Aes, key: RawKeyName, request: UnwrapRe
   const { keyLength } = request.suite
   for (const { provider, info, ciphertext } of request.encryptedDataKeys) {
     const iv = info.subarray(info.length - ivLength)
-    const isOurs = provider === key.namespace && equal(info, infoOf(key, iv))
+    const isOurs = provider === key.namespace && equalBytes(info, infoOf(key, iv))
     if (!isOurs || ciphertext.length !== keyLength + tagLength) continue
     const dataKey =
       (await aes.gcmDecrypt(iv, aad, ciphertext)) ?? (await underJavaScriptOrder(aes, iv, request, ciphertext))
@@ -68,8 +65,4 @@ function infoOf({ name }: RawKeyName, iv: Uint8Array): Uint8Array {
   view.setUint32(name.length + 4, ivLength)
   info.set(iv, name.length + 8)
   return info
-}
-
-function equal(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index])
 }

@@ -37,6 +37,9 @@ const RETRY_TIME = 1000
 
 const owner = 'cachingKeyring'
 
+/** Under which signed messages have their public key in the encryption context. */
+const publicKeyName = 'aws-crypto-public-key'
+
 export interface WriteCache {
   readonly wrap: (request: WrapRequest) => Promise<WrapResult>
   clear(): void
@@ -50,6 +53,7 @@ export function writeCache(keyring: Keyring, limits: WriteLimits, expiry: Expiry
 
   async function wrap(request: WrapRequest): Promise<WrapResult> {
     if (request.dataKey !== undefined) return keyring.wrap(request)
+    if (request.suite.format === 'esdk' && isAlone(request)) return keyring.wrap(request)
     if (request.suite.derivesMessageKeys !== true) throw sharesNothing(request.suite)
     throwIfAborted(request.signal)
     const length = lengthOf(request)
@@ -137,6 +141,15 @@ export function writeCache(keyring: Keyring, limits: WriteLimits, expiry: Expiry
   }
 
   return { wrap, clear: () => slots.clear() }
+}
+
+/**
+ * Whether a message of the AWS Encryption SDK has a data key of its own: where it is encrypted with the data key itself,
+ * and where it is signed. Each signed message has a new key pair, and its public key in the context, so that no other
+ * would ever be given the same data key.
+ */
+function isAlone({ suite, context }: WrapRequest): boolean {
+  return suite.derivesMessageKeys !== true || Object.hasOwn(context, publicKeyName)
 }
 
 /** Infinite where a finite limit could not be kept. */

@@ -56,10 +56,12 @@ const MOST_MESSAGES = 2 ** 32
  * - An encryption context that differs from object to object never hits: each asks, as without a cache.
  * - Data keys stay in memory until `maxAge`.
  *
- * Only for formats that derive a key for each message (S3EC V3). V2 encrypts with the data key itself under random IVs of
+ * Only for formats that derive a key for each message (S3EC V3, and messages of the AWS Encryption SDK with a suite that
+ * has a KDF). V2 encrypts with the data key itself under random IVs of
  * 12 bytes, of which NIST SP 800-38D section 8.3 allows 2^32 for one key, over all processes that use it: sharing data
  * keys would use that up. Writing V2 is refused; reading it asks each time. Requests that bring a data key of their own
- * and `rewrap` are passed on.
+ * and `rewrap` are passed on, and so are messages of the AWS Encryption SDK whose suite has no KDF, both ways, and signed
+ * ones when they are written, each of which has an encryption context of its own.
  *
  * Each caching keyring has a cache of its own. The keyring inside must be another kind.
  *

@@ -8,9 +8,9 @@ export type Context = Readonly<Record<string, string>>
 
 /** What a data key is for. */
 export interface Suite {
-  /** Number of the algorithm suite, as AWS lists them: 0x0072 and 0x0073 for S3EC. */
+  /** Number of the algorithm suite, as AWS lists them: 0x0072 and 0x0073 for S3EC, 0x0478 for the AWS Encryption SDK's usual one. */
   readonly id: number
-  /** The object format that the suite belongs to, for example 's3ec'. Entries that a keyring adds to the context depend on it. */
+  /** The object format that the suite belongs to: 's3ec', or 'esdk' for messages of the AWS Encryption SDK. Entries that a keyring adds to the context depend on it. */
   readonly format: string
   /** The name that wraps are bound to. S3EC: the content algorithm as stored, `AES/GCM/NoPadding` (V2) or `115` (V3). */
   readonly name: string
@@ -26,12 +26,13 @@ export interface Suite {
 export interface EncryptedDataKey {
   /**
    * S3EC: the wrap's name in format V2, `AES/GCM`, `RSA-OAEP-SHA1` or `kms+context`; for reading also the legacy ones,
-   * `AESWrap`, `kms`, `RSA/ECB/OAEPWithSHA-256AndMGF1Padding`, `AES` (ECB) and `RSA` (PKCS#1 v1.5).
+   * `AESWrap`, `kms`, `RSA/ECB/OAEPWithSHA-256AndMGF1Padding`, `AES` (ECB) and `RSA` (PKCS#1 v1.5). AWS Encryption SDK:
+   * always `esdk`.
    */
   readonly algorithm: string
-  /** S3EC: `S3Keyring`. */
+  /** S3EC: `S3Keyring`. AWS Encryption SDK: the provider id, at most 65,535 bytes in UTF-8. */
   readonly provider: string
-  /** S3EC: empty. */
+  /** S3EC: empty. AWS Encryption SDK: the provider info, at most 65,535 bytes. */
   readonly info: Uint8Array
   readonly ciphertext: Uint8Array
 }
@@ -39,7 +40,7 @@ export interface EncryptedDataKey {
 /** A new data key that is wanted, or a given one that is to be wrapped. */
 export interface WrapRequest {
   readonly suite: Suite
-  /** The caller's encryption context; empty where none was given. */
+  /** The caller's encryption context; empty where none was given. AWS Encryption SDK: all of it, also what is not stored. */
   readonly context: Context
   /** Wrap this key instead of a new one. */
   readonly dataKey?: DataKey
@@ -63,7 +64,7 @@ export interface WrapResult {
 /** A stored data key that is to be opened. */
 export interface UnwrapRequest {
   readonly suite: Suite
-  /** The map as stored with the object, unchanged. It is data from storage: choose among your own keys with it, take no key from it. */
+  /** The map as stored with the object, unchanged, and what the message was authenticated with besides. It is data from storage: choose among your own keys with it, take no key from it. */
   readonly context: Context
   readonly encryptedDataKeys: readonly EncryptedDataKey[]
   /** As for WrapRequest. */

@@ -57,9 +57,18 @@ export function isConfiguredKey(configured: KmsKeyName, used: KmsKeyArn): boolea
       return (
         samePlace(configured, used) &&
         used.keyId === configured.keyId &&
-        (used.region === configured.region || used.keyId.startsWith('mrk-'))
+        (used.region === configured.region || isMultiRegion(used))
       )
   }
+}
+
+/** Whether a key can have replicas in other regions. */
+export function isMultiRegion({ keyId }: KmsKeyArn): boolean {
+  return keyId.startsWith('mrk-')
+}
+
+export function formatKmsKeyArn({ partition, region, accountId, keyId }: KmsKeyArn): string {
+  return `arn:${partition}:kms:${region}:${accountId}:key/${keyId}`
 }
 
 /** Whether two keys are the same one, or replicas of one multi-region key. */

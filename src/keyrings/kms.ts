@@ -1,5 +1,6 @@
 import { configError } from '../errors.js'
-import { givenDataKey, requireS3ec, wrapResult, wrapWanted } from './data-key.js'
+import { givenDataKey, wrapResult, wrapWanted } from './data-key.js'
+import { esdkAlgorithm, isEsdk } from './esdk-keys.js'
 import type {
   Context,
   DataKey,
@@ -10,7 +11,14 @@ import type {
   WrapRequest,
   WrapResult,
 } from './keyring.js'
-import { isConfiguredKey, parseKmsKeyArn, parseKmsKeyName, type KmsKeyArn, type KmsKeyName } from './kms-arn.js'
+import {
+  isConfiguredKey,
+  isSameKey,
+  parseKmsKeyArn,
+  parseKmsKeyName,
+  type KmsKeyArn,
+  type KmsKeyName,
+} from './kms-arn.js'
 import {
   checkClient,
   encrypt,
@@ -23,6 +31,7 @@ import {
   type KmsClientLike,
 } from './kms-client.js'
 import { contextToWrap, kmsAlgorithm, legacyKmsAlgorithm } from './kms-context.js'
+import { esdkKmsUnwrap, esdkKmsWrap } from './kms-esdk.js'
 import { kmsRewrap, rememberSource, type KmsSource } from './kms-rewrap.js'
 import { kmsAlgorithms, kmsUnwrap } from './kms-unwrap.js'
 import { takeOptions } from './options.js'
@@ -52,6 +61,11 @@ const owner = 'kmsKeyring'
  *
  * Reads also the `kms` wrap of older clients, whose context does not bind the content algorithm. Whether such objects
  * may be read at all is the format's policy, decided before the keyring is asked.
+ *
+ * In messages of the AWS Encryption SDK it is the strict AWS KMS keyring, also for multi-region keys: the encryption context
+ * goes to KMS as it is, and of the encrypted data keys those are opened whose key ARN fits `keyId`, with 16 calls at
+ * most. If KMS fails for one of them the others are tried before that is reported. Their data keys are never moved by
+ * ReEncrypt.
  *
  * A data key that another `kmsKeyring` or a `kmsDiscoveryKeyring` has wrapped gets its new wrap by ReEncrypt, so that it
  * never leaves KMS, where one request can do that: both keyrings have the same client, or clients of the same region and
@@ -92,10 +106,12 @@ export function kmsKeyring(options: KmsKeyringOptions): Keyring {
   }
 
   const keyring: Keyring = Object.freeze({
-    algorithms: kmsAlgorithms,
+    algorithms: Object.freeze([...kmsAlgorithms, esdkAlgorithm]),
 
     async wrap(request: WrapRequest): Promise<WrapResult> {
-      requireS3ec(owner, request.suite)
+      if (isEsdk(owner, request.suite)) {
+        return esdkKmsWrap(owner, accessFor(request.signal), { KeyId: keyId, ...tokens }, request, accept)
+      }
       const algorithm = wrapWanted(owner, request, kmsAlgorithm, legacyKmsAlgorithm)
       const context = contextToWrap(owner, request.context, { algorithm, suite: request.suite, keyId })
       const given = givenDataKey(owner, request)
@@ -118,12 +134,17 @@ export function kmsKeyring(options: KmsKeyringOptions): Keyring {
     },
 
     async unwrap(request: UnwrapRequest): Promise<DataKey | undefined> {
-      requireS3ec(owner, request.suite)
-      return kmsUnwrap(accessFor(request.signal), { KeyId: keyId, ...tokens }, request, accept)
+      const target = { KeyId: keyId, ...tokens }
+      if (!isEsdk(owner, request.suite)) return kmsUnwrap(accessFor(request.signal), target, request, accept)
+      return esdkKmsUnwrap(accessFor(request.signal), request, (wrappedBy) => {
+        if (!accept(wrappedBy)) return undefined
+        return { ...target, accept: (used) => accept(used) && isSameKey(wrappedBy, used) }
+      })
     },
 
     async rewrap(request: RewrapRequest): Promise<RewrapResult | undefined> {
-      requireS3ec(owner, request.suite)
+      // A message's header is authenticated together with what it says of its data key.
+      if (isEsdk(owner, request.suite)) return undefined
       const algorithm = wrapWanted(owner, request, kmsAlgorithm, legacyKmsAlgorithm)
       const context = contextToWrap(owner, request.newContext, { algorithm, suite: request.suite, keyId })
       return kmsRewrap(request, { ...source, keyId, algorithm, context })

@@ -2,7 +2,7 @@ import { runtime } from '#runtime'
 import { rejectionKey } from '../crypto/implicit-rejection.js'
 import { oaepSha256Decode, pkcs1Decode } from '../crypto/rsa-padding.js'
 import { configError, type CseError } from '../errors.js'
-import type { RsaPrivateKey, RsaPublicKey } from '../runtime/runtime.js'
+import type { OaepHash, RsaPrivateKey, RsaPublicKey } from '../runtime/runtime.js'
 import { keyLengthsOf } from './data-key.js'
 import type { DataKey, Suite } from './keyring.js'
 
@@ -23,7 +23,7 @@ export const rsaUnwraps: ReadonlyMap<string, Unwrap> = new Map<string, Unwrap>([
 export async function oaepWrap(key: RsaPublicKey, suite: Suite, dataKey: Uint8Array): Promise<Uint8Array> {
   const block = pseudoDataKey(suite, dataKey)
   try {
-    return await key.oaepSha1Encrypt(block)
+    return await key.oaepEncrypt('SHA-1', block)
   } finally {
     block.fill(0)
   }
@@ -35,7 +35,7 @@ async function oaepUnwrap(
   suite: Suite,
   ciphertext: Uint8Array,
 ): Promise<DataKey | undefined> {
-  const block = await key.oaepSha1Decrypt(ciphertext)
+  const block = await key.oaepDecrypt('SHA-1', ciphertext)
   return block === undefined ? undefined : openPseudoDataKey(suite, block)
 }
 
@@ -79,7 +79,7 @@ export async function pkcs1Wrap(owner: string, key: RsaPublicKey, dataKey: Uint8
 }
 
 /** `undefined` only for a number that is not below the modulus; bad padding gives another key (see `rejectionKey`). */
-async function pkcs1Unwrap(
+export async function pkcs1Unwrap(
   owner: string,
   { raw }: RsaPrivateKey,
   suite: Suite,
@@ -92,6 +92,14 @@ async function pkcs1Unwrap(
   const dataKey = pkcs1Decode(block, keyLengthsOf(suite), rejected)
   rejected.fill(0)
   return dataKey
+}
+
+/** ERR_S3CSE_CONFIG for a CryptoKey, which is for one hash, where another is needed. */
+export function requireHash(owner: string, { hashes }: Pick<RsaPublicKey, 'hashes'>, hash: OaepHash): void {
+  if (hashes.includes(hash)) return
+  throw configError(
+    `${owner}: the CryptoKey is for RSA-OAEP with ${hashes.join()}, and ${hash} is needed; give the key as PEM, DER or KeyObject, or a CryptoKey for that`,
+  )
 }
 
 function nodeOnly(owner: string, what: string): CseError {

@@ -1,17 +1,31 @@
-import { runtime } from '#runtime'
 import { configError } from '../errors.js'
-import type { MaybePromise, RsaKeyInput, RsaPrivateKey, RsaPublicKey } from '../runtime/runtime.js'
-import { dataKeyToWrap, onlyEncryptedKey, refuseContext, requireS3ec, wrapResult, wrapWanted } from './data-key.js'
+import type { MaybePromise, RsaKeyInput, RsaPrivateKey } from '../runtime/runtime.js'
+import { dataKeyToWrap, onlyEncryptedKey, refuseContext, wrapResult, wrapWanted } from './data-key.js'
+import { esdkAlgorithm, esdkWrapResult, isEsdk, isNamed, namesMissing } from './esdk-keys.js'
 import type { Context, DataKey, Keyring, UnwrapRequest, WrapRequest, WrapResult } from './keyring.js'
-import { keysByMaterials } from './materials.js'
-import { andThen, importKey, takeList, takeOptions, takeStringMap } from './options.js'
-import { oaepWrap, oaepWrapName, pkcs1Wrap, pkcs1WrapName, rsaUnwraps } from './rsa-wraps.js'
+import { keysByMaterials, requireChoice, takeDescription } from './materials.js'
+import { takeList, takeOptions, takeStringMap } from './options.js'
+import { importPrivate, importPublic } from './rsa-import.js'
+import {
+  esdkRsaUnwrap,
+  esdkRsaWrap,
+  requireDistinct,
+  takeRsaKeyName,
+  type RsaKeyName,
+  type RsaPadding,
+} from './rsa-esdk.js'
+import { oaepWrap, oaepWrapName, pkcs1Wrap, pkcs1WrapName, requireHash, rsaUnwraps } from './rsa-wraps.js'
 
-/** A further private key, for reading only. */
+/** A further private key, for reading only: chosen by `materialsDescription`, by `keyNamespace` and `keyName`, or by either. */
 export interface RsaAdditionalKey {
   readonly privateKey: RsaKeyInput
-  /** Opens the objects that were stored with exactly this description. */
-  readonly materialsDescription: Context
+  /** Opens the objects of the S3 encryption clients that were stored with exactly this description. */
+  readonly materialsDescription?: Context | undefined
+  /** Together with `keyName`: opens the messages of the AWS Encryption SDK that name this key. */
+  readonly keyNamespace?: string | undefined
+  readonly keyName?: string | undefined
+  /** Of the data keys in those messages. Default: `'OAEP_SHA256'`, whatever the keyring's is. */
+  readonly padding?: RsaPadding | undefined
 }
 
 /** The options of `rsaKeyring`. */
@@ -25,7 +39,25 @@ export interface RsaKeyringOptions {
    * Default: none.
    */
   readonly materialsDescription?: Context | undefined
-  /** Further keys for reading, chosen by an equal materials description; the default key opens all else. Default: none. */
+  /**
+   * For messages of the AWS Encryption SDK, which store it in clear: whose key this is. Together with `keyName`; neither
+   * may be empty, and this one must not begin with `aws-kms`. S3EC takes no notice of the two. Default: none, and then
+   * such messages are neither written nor read.
+   */
+  readonly keyNamespace?: string | undefined
+  /** Which of their keys it is: at most 65,535 bytes in UTF-8. */
+  readonly keyName?: string | undefined
+  /**
+   * Of data keys in messages of the AWS Encryption SDK, for writing and reading (S3EC has its own). `'PKCS1'` has to be
+   * asked for: it cannot tell another key's data key or a changed one from its own, so that it gives some key for
+   * whatever names it and the message fails later. It works on Node, with keys that are no CryptoKeys. Default:
+   * `'OAEP_SHA256'`.
+   */
+  readonly padding?: RsaPadding | undefined
+  /**
+   * Further keys for reading, chosen by an equal materials description or by their names; of objects of the S3 encryption
+   * clients the default key opens all else. Default: none.
+   */
   readonly additionalKeys?: readonly RsaAdditionalKey[] | undefined
 }
 
@@ -35,6 +67,11 @@ const owner = 'rsaKeyring'
  * Wraps data keys with an RSA public key: OAEP with SHA-1 (RFC 8017 section 7.1) over the data key and the name of the
  * content algorithm (the `RSA-OAEP-SHA1` wrap of the S3 encryption clients, format V3 code `22`).
  *
+ * In messages of the AWS Encryption SDK it is the raw RSA keyring, with `keyNamespace`, `keyName` and `padding`: it wraps
+ * the data key alone, so that the wrap binds no encryption context (the message's header does), and stores no materials
+ * description. Of one message it tries 16 encrypted data keys at most. A CryptoKey may be for the hash of `padding`, and
+ * is then for such messages only.
+ *
  * Reads also what older clients wrote: `RSA/ECB/OAEPWithSHA-256AndMGF1Padding` and `RSA` (PKCS#1 v1.5, section 7.2),
  * on Node and with the private key as PEM, DER or KeyObject only. Whether such objects may be read at all is the
  * format's policy, decided before the keyring is asked.
@@ -42,47 +79,58 @@ const owner = 'rsaKeyring'
  * Anyone who has the public key can make objects that this keyring opens.
  *
  * @throws CseError `ERR_S3CSE_CONFIG` for a key that is not RSA, too short or of the wrong half, a pair that does not belong
- * together, an unknown option, or two keys with equal materials descriptions. Where the runtime imports keys
- * asynchronously (browsers), a wrong key is reported at the first use. Also for a legacy wrap where the runtime or the
- * kind of key has none.
+ * together, an unknown option, a name that is missing or cannot be stored, an additional key that nothing chooses, two
+ * keys with equal materials descriptions, or with equal names where one has padding `PKCS1`. Where the runtime imports keys
+ * asynchronously (browsers), a wrong key is reported at the first use. Also for a wrap that the runtime or the kind of
+ * key does not have, and for a message of the AWS Encryption SDK where no names were given.
  */
 export function rsaKeyring(options: RsaKeyringOptions): Keyring {
-  const { publicKey, privateKey, materialsDescription, additionalKeys } = takeOptions(owner, options, {
+  const { publicKey, privateKey, materialsDescription, additionalKeys, ...names } = takeOptions(owner, options, {
     publicKey: 'optional',
     privateKey: 'optional',
     materialsDescription: 'optional',
+    keyNamespace: 'optional',
+    keyName: 'optional',
+    padding: 'optional',
     additionalKeys: 'optional',
   })
   if (publicKey === undefined && privateKey === undefined) {
     throw configError(`${owner}: give publicKey (to write), privateKey (to read) or both`)
   }
   const description = takeStringMap(`${owner}: materialsDescription`, materialsDescription ?? {})
-  const opening = privateKey === undefined ? undefined : importPrivate(`${owner}: privateKey`, privateKey)
-  const sealing = publicKey === undefined ? undefined : importPublic(`${owner}: publicKey`, publicKey, opening)
-  const additional = takeList(`${owner}: additionalKeys`, additionalKeys, (entry) => {
-    const name = `${owner}: additionalKeys`
-    const taken = takeOptions(name, entry, { privateKey: 'required', materialsDescription: 'required' })
-    return {
-      materialsDescription: takeStringMap(`${name}: materialsDescription`, taken.materialsDescription),
-      key: importPrivate(`${name}: privateKey`, taken.privateKey),
-    }
-  })
+  const name = takeRsaKeyName(owner, names)
+  const opening = privateKey === undefined ? undefined : importPrivate(`${owner}: privateKey`, privateKey, name)
+  const sealing =
+    publicKey === undefined ? undefined : importPublic(owner, `${owner}: publicKey`, publicKey, name, opening)
+  const additional = takeList(`${owner}: additionalKeys`, additionalKeys, takeAdditional)
   const keyFor = keysByMaterials<MaybePromise<RsaPrivateKey> | undefined>(
     owner,
     { materialsDescription: description, key: opening },
     additional,
   )
+  const main = opening === undefined ? [] : [{ name, key: opening }]
+  const named = [...main, ...additional].flatMap((one) => (isNamed(one) ? [one] : []))
+  requireDistinct(
+    owner,
+    named.map((one) => one.name),
+  )
+  const speaksEsdk = name !== undefined || named.length > 0
   const canRead = opening !== undefined || additional.length > 0
 
   return Object.freeze({
-    algorithms: Object.freeze([...rsaUnwraps.keys()]),
+    algorithms: Object.freeze([...rsaUnwraps.keys(), ...(speaksEsdk ? [esdkAlgorithm] : [])]),
 
     async wrap(request: WrapRequest): Promise<WrapResult> {
       if (sealing === undefined) throw configError(`${owner} cannot write: no public key was given`)
-      requireS3ec(owner, request.suite)
+      if (isEsdk(owner, request.suite)) {
+        if (name === undefined) throw namesMissing(owner)
+        const key = await sealing
+        return esdkWrapResult(owner, request, (_taken, dataKey) => esdkRsaWrap(owner, key, name, dataKey))
+      }
       refuseContext(owner, request.context)
       const algorithm = wrapWanted(owner, request, oaepWrapName, pkcs1WrapName)
       const key = await sealing
+      requireHash(owner, key, 'SHA-1')
       const dataKey = dataKeyToWrap(owner, request)
       try {
         const wrapped =
@@ -96,44 +144,42 @@ export function rsaKeyring(options: RsaKeyringOptions): Keyring {
 
     async unwrap(request: UnwrapRequest): Promise<DataKey | undefined> {
       if (!canRead) throw configError(`${owner} cannot read: no private key was given`)
-      requireS3ec(owner, request.suite)
+      if (isEsdk(owner, request.suite)) {
+        if (named.length === 0) throw namesMissing(owner)
+        return esdkRsaUnwrap(owner, named, request)
+      }
       const encrypted = onlyEncryptedKey(request)
       if (encrypted === undefined) return undefined
       const { algorithm, ciphertext } = encrypted
       const key = await keyFor(request.context)
+      if (key !== undefined) requireHash(owner, key, 'SHA-1')
       if (key === undefined || ciphertext.length !== key.modulusLength) return undefined
       return rsaUnwraps.get(algorithm)?.(owner, key, request.suite, ciphertext)
     },
   })
 }
 
-function importPrivate(name: string, key: RsaKeyInput): MaybePromise<RsaPrivateKey> {
-  return importKey(name, () => runtime.rsaPrivateKey(key))
+interface AdditionalKey {
+  readonly name: RsaKeyName | undefined
+  readonly materialsDescription: Context | undefined
+  readonly key: MaybePromise<RsaPrivateKey>
 }
 
-function importPublic(
-  name: string,
-  key: RsaKeyInput,
-  privateKey: MaybePromise<RsaPrivateKey> | undefined,
-): MaybePromise<RsaPublicKey> {
-  return importKey(name, () =>
-    andThen(runtime.rsaPublicKey(key), (imported) => {
-      if (privateKey === undefined) return imported
-      return andThen(privateKey, (other) =>
-        andThen(belongTogether(imported, other), (pair) => {
-          if (!pair) throw configError(`${owner}: publicKey and privateKey do not belong together`)
-          return imported
-        }),
-      )
-    }),
-  )
-}
-
-/** By a trial wrap: the runtime's keys show no modulus. */
-function belongTogether(publicKey: RsaPublicKey, privateKey: RsaPrivateKey): MaybePromise<boolean> {
-  if (publicKey.modulusLength !== privateKey.modulusLength) return false
-  const probe = runtime.randomBytes(32)
-  return andThen(publicKey.oaepSha1Encrypt(probe), (sealed) =>
-    andThen(privateKey.oaepSha1Decrypt(sealed), (opened) => opened !== undefined && runtime.equal(opened, probe)),
-  )
+function takeAdditional(entry: RsaAdditionalKey): AdditionalKey {
+  const what = `${owner}: additionalKeys`
+  const { privateKey, materialsDescription, ...names } = takeOptions(what, entry, {
+    privateKey: 'required',
+    materialsDescription: 'optional',
+    keyNamespace: 'optional',
+    keyName: 'optional',
+    padding: 'optional',
+  })
+  const name = takeRsaKeyName(what, names)
+  const taken = {
+    name,
+    materialsDescription: takeDescription(what, materialsDescription),
+    key: importPrivate(`${what}: privateKey`, privateKey, name),
+  }
+  requireChoice(what, taken)
+  return taken
 }

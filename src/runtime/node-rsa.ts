@@ -8,36 +8,60 @@ import {
   privateDecrypt,
   publicEncrypt,
 } from 'node:crypto'
-import { checkModulus, encryptedKey, keyBytes, notAKey, wrongAlgorithm, wrongKind, type Wanted } from './rsa-input.js'
-import type { MaybePromise, RawRsa, RsaKeyInput, RsaPrivateKey, RsaPublicKey } from './runtime.js'
+import {
+  checkModulus,
+  DEFAULT_HASHES,
+  encryptedKey,
+  keyBytes,
+  notAKey,
+  wrongAlgorithm,
+  wrongKind,
+  type Wanted,
+} from './rsa-input.js'
+import type { MaybePromise, OaepHash, RawRsa, RsaKeyInput, RsaPrivateKey, RsaPublicKey } from './runtime.js'
 import { isCryptoKey } from './web-keys.js'
 import { webRsaPrivateKey, webRsaPublicKey } from './web-rsa.js'
 
-/** Node uses `oaepHash` for MGF1 as well. */
-const OAEP_SHA1 = Object.freeze({ padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash: 'sha1' })
+/** Node uses `oaepHash` for MGF1 as well. Deno knows hashes by these names only. */
+const oaep = (oaepHash: string): { padding: number; oaepHash: string } =>
+  Object.freeze({ padding: constants.RSA_PKCS1_OAEP_PADDING, oaepHash })
+const OAEP: Readonly<Record<OaepHash, ReturnType<typeof oaep>>> = Object.freeze({
+  'SHA-1': oaep('sha1'),
+  'SHA-256': oaep('sha256'),
+  'SHA-384': oaep('sha384'),
+  'SHA-512': oaep('sha512'),
+})
 const PKCS1 = Object.freeze({ padding: constants.RSA_PKCS1_PADDING })
 const NO_PADDING = Object.freeze({ padding: constants.RSA_NO_PADDING })
 
 const REJECTION_LABEL = 's3-cse RSA implicit rejection v1'
 
-export function nodeRsaPublicKey(input: RsaKeyInput): MaybePromise<RsaPublicKey> {
+export function nodeRsaPublicKey(
+  input: RsaKeyInput,
+  hashes: readonly OaepHash[] = DEFAULT_HASHES,
+): MaybePromise<RsaPublicKey> {
   // A CryptoKey says what it may be used for; WebCrypto holds it to that, also where it cannot be exported.
-  if (isCryptoKey(input)) return webRsaPublicKey(input)
+  if (isCryptoKey(input)) return webRsaPublicKey(input, hashes)
   const key = keyObject(input, 'public')
   return {
     modulusLength: checkModulus(key.asymmetricKeyDetails?.modulusLength),
-    oaepSha1Encrypt: (plaintext) => Uint8Array.from(publicEncrypt({ key, ...OAEP_SHA1 }, plaintext)),
+    hashes,
+    oaepEncrypt: (hash, plaintext) => Uint8Array.from(publicEncrypt({ key, ...OAEP[hash] }, plaintext)),
     pkcs1Encrypt: (plaintext) => Uint8Array.from(publicEncrypt({ key, ...PKCS1 }, plaintext)),
   }
 }
 
-export function nodeRsaPrivateKey(input: RsaKeyInput): MaybePromise<RsaPrivateKey> {
-  if (isCryptoKey(input)) return webRsaPrivateKey(input)
+export function nodeRsaPrivateKey(
+  input: RsaKeyInput,
+  hashes: readonly OaepHash[] = DEFAULT_HASHES,
+): MaybePromise<RsaPrivateKey> {
+  if (isCryptoKey(input)) return webRsaPrivateKey(input, hashes)
   const key = keyObject(input, 'private')
   const modulusLength = checkModulus(key.asymmetricKeyDetails?.modulusLength)
   return {
     modulusLength,
-    oaepSha1Decrypt: (ciphertext) => decrypted({ key, ...OAEP_SHA1 }, ciphertext),
+    hashes,
+    oaepDecrypt: (hash, ciphertext) => decrypted({ key, ...OAEP[hash] }, ciphertext),
     raw: rawRsa(key, modulusLength),
   }
 }

@@ -1,6 +1,10 @@
 /** What both runtimes ask of RSA keys before they are used. Mistakes are TypeErrors that never quote the key. */
 
+import type { OaepHash } from './runtime.js'
+
 export type Wanted = 'public' | 'private'
+
+export const DEFAULT_HASHES: readonly OaepHash[] = Object.freeze(['SHA-1'])
 
 const MIN_MODULUS_BITS = 2048
 

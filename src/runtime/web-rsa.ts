@@ -1,27 +1,34 @@
-import { checkModulus, keyBytes, notAKey, wrongAlgorithm, wrongKind, type Wanted } from './rsa-input.js'
-import type { RsaKeyInput, RsaPrivateKey, RsaPublicKey } from './runtime.js'
+import { checkModulus, DEFAULT_HASHES, keyBytes, notAKey, wrongAlgorithm, wrongKind, type Wanted } from './rsa-input.js'
+import type { OaepHash, RsaKeyInput, RsaPrivateKey, RsaPublicKey } from './runtime.js'
 import { isCryptoKey, subtle, webBytes } from './web-keys.js'
 
-const OAEP_SHA1 = Object.freeze({ name: 'RSA-OAEP', hash: 'SHA-1' })
+const OAEP = 'RSA-OAEP'
 const USAGE = Object.freeze({ public: 'encrypt', private: 'decrypt' })
 const FORM = Object.freeze({ public: 'spki', private: 'pkcs8' })
 
-export async function webRsaPublicKey(input: RsaKeyInput): Promise<RsaPublicKey> {
-  const { key, modulusLength } = await cryptoKey(input, 'public')
+export async function webRsaPublicKey(
+  input: RsaKeyInput,
+  hashes: readonly OaepHash[] = DEFAULT_HASHES,
+): Promise<RsaPublicKey> {
+  const { keyFor, ...common } = await cryptoKeys(input, 'public', hashes)
   return {
-    modulusLength,
-    oaepSha1Encrypt: async (plaintext) =>
-      new Uint8Array(await subtle().encrypt({ name: OAEP_SHA1.name }, key, webBytes(plaintext))),
+    ...common,
+    oaepEncrypt: async (hash, plaintext) =>
+      new Uint8Array(await subtle().encrypt({ name: OAEP }, keyFor(hash), webBytes(plaintext))),
   }
 }
 
-export async function webRsaPrivateKey(input: RsaKeyInput): Promise<RsaPrivateKey> {
-  const { key, modulusLength } = await cryptoKey(input, 'private')
+export async function webRsaPrivateKey(
+  input: RsaKeyInput,
+  hashes: readonly OaepHash[] = DEFAULT_HASHES,
+): Promise<RsaPrivateKey> {
+  const { keyFor, ...common } = await cryptoKeys(input, 'private', hashes)
   return {
-    modulusLength,
-    async oaepSha1Decrypt(ciphertext) {
+    ...common,
+    async oaepDecrypt(hash, ciphertext) {
+      const key = keyFor(hash)
       try {
-        return new Uint8Array(await subtle().decrypt({ name: OAEP_SHA1.name }, key, webBytes(ciphertext)))
+        return new Uint8Array(await subtle().decrypt({ name: OAEP }, key, webBytes(ciphertext)))
       } catch {
         return undefined
       }
@@ -29,26 +36,47 @@ export async function webRsaPrivateKey(input: RsaKeyInput): Promise<RsaPrivateKe
   }
 }
 
-async function cryptoKey(input: RsaKeyInput, wanted: Wanted): Promise<{ key: CryptoKey; modulusLength: number }> {
-  const bytes = keyBytes(input, wanted)
-  const key = bytes === undefined ? input : await imported(bytes, wanted)
-  if (!isCryptoKey(key)) throw notAKey(wanted)
-  if (key.type !== wanted) throw wrongKind(key.type, wanted)
-  const algorithm = key.algorithm as Partial<RsaHashedKeyAlgorithm>
-  if (algorithm.name !== OAEP_SHA1.name) throw wrongAlgorithm(algorithm.name, wanted)
-  if (algorithm.hash?.name !== OAEP_SHA1.hash) {
-    throw new TypeError(`The CryptoKey must be for RSA-OAEP with SHA-1, not ${algorithm.hash?.name ?? 'unknown'}.`)
-  }
-  if (!key.usages.includes(USAGE[wanted])) {
-    throw new TypeError(`The CryptoKey's usages must include '${USAGE[wanted]}'.`)
-  }
-  return { key, modulusLength: checkModulus(algorithm.modulusLength) }
+interface CryptoKeys {
+  readonly modulusLength: number
+  readonly hashes: readonly OaepHash[]
+  readonly keyFor: (hash: OaepHash) => CryptoKey
 }
 
-async function imported(der: Uint8Array, wanted: Wanted): Promise<CryptoKey> {
+/** WebCrypto's keys are for one hash each: bytes are imported for every one that is asked for. */
+async function cryptoKeys(input: RsaKeyInput, wanted: Wanted, hashes: readonly OaepHash[]): Promise<CryptoKeys> {
+  const bytes = keyBytes(input, wanted)
+  const given = bytes === undefined ? [input] : await Promise.all(hashes.map((hash) => imported(bytes, wanted, hash)))
+  const keys = new Map<OaepHash, CryptoKey>()
+  let modulusLength = 0
+  for (const key of given) {
+    if (!isCryptoKey(key)) throw notAKey(wanted)
+    if (key.type !== wanted) throw wrongKind(key.type, wanted)
+    const algorithm = key.algorithm as Partial<RsaHashedKeyAlgorithm>
+    if (algorithm.name !== OAEP) throw wrongAlgorithm(algorithm.name, wanted)
+    const hash = hashes.find((name) => name === algorithm.hash?.name)
+    if (hash === undefined) {
+      throw new TypeError(
+        `The CryptoKey must be for RSA-OAEP with ${hashes.join(' or ')}, not ${algorithm.hash?.name ?? 'unknown'}.`,
+      )
+    }
+    if (!key.usages.includes(USAGE[wanted])) {
+      throw new TypeError(`The CryptoKey's usages must include '${USAGE[wanted]}'.`)
+    }
+    modulusLength = checkModulus(algorithm.modulusLength)
+    keys.set(hash, key)
+  }
+  const keyFor = (hash: OaepHash): CryptoKey => {
+    const key = keys.get(hash)
+    if (key === undefined) throw new TypeError(`The RSA key is not for OAEP with ${hash}.`)
+    return key
+  }
+  return { modulusLength, hashes: [...keys.keys()], keyFor }
+}
+
+async function imported(der: Uint8Array, wanted: Wanted, hash: OaepHash): Promise<CryptoKey> {
   const tryImport = async (kind: Wanted): Promise<CryptoKey | undefined> => {
     try {
-      return await subtle().importKey(FORM[kind], webBytes(der), OAEP_SHA1, false, [USAGE[kind]])
+      return await subtle().importKey(FORM[kind], webBytes(der), { name: OAEP, hash }, false, [USAGE[kind]])
     } catch (error) {
       if (error instanceof DOMException || error instanceof TypeError) return undefined
       throw error

@@ -125,11 +125,11 @@ describe('aesKeyring', () => {
     const keyring = aesKeyring({ wrappingKey })
     await assert.rejects(
       async () => keyring.wrap({ suite: foreign, context: {} }),
-      config(/does not support format "esdk"/),
+      config(/does not support format "crypt4gh"/),
     )
     await assert.rejects(
       unwrap(keyring, known[0]!.wrapped, { suite: foreign }),
-      config(/does not support format "esdk"/),
+      config(/does not support format "crypt4gh"/),
     )
   })
 
@@ -262,7 +262,7 @@ describe('aesKeyring: options', () => {
     'additionalKeys no array': [{ wrappingKey, additionalKeys: {} }, /additionalKeys must be an array/],
     'entry without description': [
       { wrappingKey, additionalKeys: [{ wrappingKey }] },
-      /materialsDescription is missing/,
+      /give materialsDescription, or keyNamespace and keyName/,
     ],
     'entry misspelt': [
       { wrappingKey, additionalKeys: [{ wrappingKey, materialsDescription: {}, x: 1 }] },

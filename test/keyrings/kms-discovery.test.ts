@@ -96,7 +96,7 @@ describe('kmsDiscoveryKeyring', () => {
 
   test('it is frozen and says what it opens', () => {
     const keyring = discovery([mine])
-    assert.deepEqual(keyring.algorithms, ['kms+context', 'kms'])
+    assert.deepEqual(keyring.algorithms, ['kms+context', 'kms', 'esdk'])
     assert.ok(Object.isFrozen(keyring) && Object.isFrozen(keyring.algorithms))
   })
 

@@ -141,7 +141,7 @@ describe('kmsKeyring', () => {
 
   test('it is frozen and says what it opens', () => {
     const keyring = kmsKeyring({ client, keyId: arn })
-    assert.deepEqual(keyring.algorithms, ['kms+context', 'kms'])
+    assert.deepEqual(keyring.algorithms, ['kms+context', 'kms', 'esdk'])
     assert.ok(Object.isFrozen(keyring) && Object.isFrozen(keyring.algorithms))
   })
 })

@@ -4,7 +4,7 @@ import { code } from '../support/errors.js'
 
 export const v2: Suite = { id: 0x0072, format: 's3ec', name: 'AES/GCM/NoPadding', keyLength: 32 }
 export const v3: Suite = { id: 0x0073, format: 's3ec', name: '115', keyLength: 32 }
-export const foreign: Suite = { ...v3, format: 'esdk' }
+export const foreign: Suite = { ...v3, format: 'crypt4gh' }
 
 export function encryptedKey(algorithm: string, ciphertext: Uint8Array): EncryptedDataKey {
   return { algorithm, provider: 'S3Keyring', info: new Uint8Array(0), ciphertext }
