@@ -5,8 +5,11 @@ import type { ByteSource } from '../runtime/runtime.js'
 export interface ExactReader {
   /** Exactly `length` bytes, copied into `into` if that is given; otherwise without a copy where one chunk holds them. */
   read(length: number, into?: Uint8Array): Promise<Uint8Array>
-  /** What is there, but at least `minimum` and at most `maximum` bytes, and a multiple of `minimum` unless it is `maximum`. */
-  some(minimum: number, maximum: number): Promise<Uint8Array>
+  /**
+   * What is there, but at least `minimum` and at most `maximum` bytes, and a multiple of `minimum` unless it is `maximum`.
+   * `into`: room for `minimum` bytes where they have to be joined, which saves fresh memory; it may be used or not.
+   */
+  some(minimum: number, maximum: number, into?: Uint8Array): Promise<Uint8Array>
   /** Checks that nothing follows. */
   end(): Promise<void>
 }
@@ -44,10 +47,10 @@ export function exactReader(source: ByteSource): ExactReader {
   }
   return {
     read,
-    async some(minimum, maximum) {
+    async some(minimum, maximum, into) {
       if (rest.length === 0) await more()
       if (rest.length >= maximum) return take(maximum)
-      if (rest.length < minimum) return read(Math.min(minimum, maximum))
+      if (rest.length < minimum) return read(Math.min(minimum, maximum), into)
       return take(rest.length - (rest.length % minimum))
     },
     async end() {

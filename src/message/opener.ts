@@ -9,9 +9,10 @@ export interface Extent {
 
 /** Opens one message in order, from the end of its header on, in one pass over its bytes. */
 export interface OpenerStream {
-  update(sealed: Uint8Array): Uint8Array
-  /** Throws DecryptionError unless the message ends here with this trailer. */
-  final(trailer: Uint8Array): void
+  /** One call at a time. Where the authentication is 'segment', what it gives is verified. */
+  update(sealed: Uint8Array): MaybePromise<Uint8Array>
+  /** What is left of the plaintext, if anything was held back. Throws DecryptionError unless the message ends here with this trailer. */
+  final(trailer: Uint8Array): MaybePromise<Uint8Array | undefined>
 }
 
 /**
@@ -37,7 +38,7 @@ export interface Opener {
   extent(start: number, end: number): Extent
   /** The whole message in one call, verified: for small messages. Throws DecryptionError. */
   openWhole(sealed: Uint8Array): MaybePromise<Uint8Array>
-  /** Where a piece is chained to the one before it, pieces are opened in order, from an `extent` on. `into`: room for the result, at least as long as `sealed` and not overlapping it, which saves fresh memory; it may be used or not. */
+  /** 'segment': never a view of `sealed`, which may be used again. Where a piece is chained to the one before it, pieces are opened in order, from an `extent` on. `into`: room for the result, at least as long as `sealed` and not overlapping it, which saves fresh memory; it may be used or not. */
   open(sealedOffset: number, sealed: Uint8Array, last: boolean, into?: Uint8Array): MaybePromise<Uint8Array>
   /** 'whole', and 'none' with a check of its end: takes a piece of the sealed body into the check, in any order, each once. Returns its state: secret, and equal only for equal bytes at that place. */
   absorb?(sealedOffset: number, sealed: Uint8Array): MaybePromise<Uint8Array>
@@ -49,7 +50,10 @@ export interface Opener {
   matches?(state: Uint8Array, sealedOffset: number, sealed: Uint8Array): MaybePromise<boolean>
   /** 'whole': the same for a piece of plaintext at its offset, as `open` gave it, in place of its ciphertext. */
   absorbPlaintext?(offset: number, plaintext: Uint8Array): MaybePromise<Uint8Array>
-  /** 'whole': the message in order, in one pass, instead of `open`, `absorb` and `verify`. Absent where the runtime has no streaming cipher. */
+  /**
+   * 'whole': the message in order, in one pass, instead of `open`, `absorb` and `verify`. Absent where the runtime has no
+   * streaming cipher. 'segment': the same, for messages of which no part can be opened by itself; absent for others.
+   */
   stream?(): OpenerStream
   /** 'whole': after every piece of the body was absorbed. 'none': the same, and only that the message ends as one can. 'segment': that the message ends where it should. Rejects with DecryptionError. */
   verify?(sealedLength: number, trailer: Uint8Array): MaybePromise<void>

@@ -26,14 +26,15 @@ export interface ReadPlan {
 }
 
 /**
- * Cuts a message into ranges of at most `partSize` stored bytes of body, at places where opening can start.
+ * Cuts a message into ranges of at most `partSize` stored bytes of body, at places where opening can start; with the last
+ * one comes what only ends the message.
  * `undefined` if that cannot be: the length of the plaintext is not known without the key, or a segment is longer.
  */
 export function planReads(opener: Opener, sealedLength: number, partSize: number): ReadPlan | undefined {
   const length = opener.plaintextLength(sealedLength)
   if (length === undefined) return undefined
   const bodyEnd = sealedLength - opener.trailerLength
-  const step = stepOf(opener, length, partSize)
+  const step = stepOf(opener, length, bodyEnd, partSize)
   if (step === 0 && length > 0) return undefined
   const count = length === 0 ? 1 : Math.ceil(length / step)
   const bodyAt = (index: number): number => {
@@ -68,12 +69,15 @@ export function planReads(opener: Opener, sealedLength: number, partSize: number
 }
 
 /** Plaintext of a range: as much as has at most `partSize` stored bytes, the header included, in whole segments. */
-function stepOf(opener: Opener, length: number, partSize: number): number {
-  const whole = (offset: number): number => {
-    if (offset >= length) return length
-    return offset <= 0 ? 0 : opener.extent(offset, offset + 1).offset
+function stepOf(opener: Opener, length: number, bodyEnd: number, partSize: number): number {
+  const fits = (end: number): boolean => (end < length ? opener.extent(0, end).end : bodyEnd) <= partSize
+  if (fits(length)) return length
+  // What segments add is the opener's business: the longest stretch is searched for.
+  let [most, tooMuch] = [0, length]
+  while (tooMuch - most > 1) {
+    const middle = most + Math.floor((tooMuch - most) / 2)
+    if (fits(middle)) most = middle
+    else tooMuch = middle
   }
-  const candidate = whole(partSize)
-  const excess = opener.extent(0, candidate).end - partSize
-  return excess > 0 ? whole(candidate - excess) : candidate
+  return most === 0 ? 0 : opener.extent(most, most + 1).offset
 }

@@ -4,6 +4,7 @@ import type { ByteSource, OpenFile } from '../runtime/runtime.js'
 import type { Opener } from './opener.js'
 import type { ReadPlan, ReadRange } from './parallel-read-plan.js'
 import { sliceLength } from './part-slices.js'
+import { lastPieceAt } from './streamed-read.js'
 
 /** The body of a response broke off; `cause` is what its source said. */
 export class Interrupted extends Error {
@@ -36,7 +37,8 @@ interface State {
 
 export function buffersFor({ opener, plan }: Pick<RangeReader, 'opener' | 'plan'>): Buffers {
   const { bodyStart, bodyEnd } = plan.range(0)
-  const length = Math.min(sliceLength(opener), bodyEnd - bodyStart)
+  const lastLength = plan.sealedLength - opener.trailerLength - lastPieceAt(opener, plan.sealedLength)
+  const length = Math.max(Math.min(sliceLength(opener), bodyEnd - bodyStart), lastLength)
   return { sealed: new Uint8Array(length), plaintext: new Uint8Array(length) }
 }
 
@@ -64,9 +66,11 @@ export async function readRange(
   try {
     await read(range.bodyStart - range.from)
     const most = sliceLength(opener)
+    const lastAt = lastPieceAt(opener, plan.sealedLength)
     let offset = range.start
     for (let at = range.bodyStart; at < range.bodyEnd;) {
-      const sealed = await read(Math.min(most, range.bodyEnd - at), buffers.sealed)
+      const left = at < lastAt ? Math.min(most, range.bodyEnd - at, lastAt - at) : range.bodyEnd - at
+      const sealed = await read(left, buffers.sealed)
       if (opener.hash !== undefined) {
         states.push({ offset: at, length: sealed.length, state: await opener.hash(at, sealed) })
       }

@@ -129,8 +129,9 @@ function* tasksOf({ opener, plan, first, isFinished }: ParallelReadOptions): Gen
   for (let index = 0; index < plan.count; index++) {
     const range = plan.range(index)
     const fromFile = isFinished?.(index) === true
-    const held = index === 0 && !fromFile ? first : undefined
-    if (index === 0 && fromFile) first?.source.cancel()
+    const isEnough = first !== undefined && first.length >= range.bodyEnd
+    const held = index === 0 && !fromFile && isEnough ? first : undefined
+    if (index === 0 && held === undefined) first?.source.cancel()
     const incomplete = fromFile || (held !== undefined && held.length < range.to)
     const apart = range.last && incomplete && opener.trailerLength > 0
     yield { range: apart ? { ...range, to: range.bodyEnd } : range, first: held, fromFile }

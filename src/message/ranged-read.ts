@@ -4,6 +4,7 @@ import type { Resources } from '../bytes/resources.js'
 import { CseError } from '../errors.js'
 import type { ByteSource } from '../runtime/runtime.js'
 import type { Opener } from './opener.js'
+import { roomFor } from './segment-room.js'
 import { lastPieceAt, pieceLengthOf, sourceOf, trimmed } from './streamed-read.js'
 import type { PlaintextRange } from './streamed-read.js'
 
@@ -53,10 +54,11 @@ async function* open(o: RangedReadOptions): AsyncGenerator<Uint8Array, void> {
   }
   const reader = exactReader(o.upstream)
   await discard(reader, needed.start - sealed.start)
+  const room = roomFor(opener)
   for (let offset = needed.start; offset < end;) {
     const piece =
       offset < lastAt
-        ? await reader.some(opener.alignment, Math.min(pieceLengthOf(opener), end - offset, lastAt - offset))
+        ? await reader.some(opener.alignment, Math.min(pieceLengthOf(opener), end - offset, lastAt - offset), room)
         : await reader.read(end - offset)
     const plaintext = await opener.open(offset, piece, offset + piece.length === bodyEnd)
     offset += piece.length

@@ -3,6 +3,7 @@ import type { Resources } from '../bytes/resources.js'
 import { DecryptionError } from '../errors.js'
 import type { ByteSource } from '../runtime/runtime.js'
 import type { Opener } from './opener.js'
+import { roomFor } from './segment-room.js'
 
 /** The most that is opened at once, in bytes: what a socket gives is passed on as it comes. */
 const PIECE_LENGTH = 1024 * 1024
@@ -75,27 +76,29 @@ async function* open({ opener, upstream, sealedLength }: ReadOptions): AsyncGene
   const reader = exactReader(upstream)
   const whole = opener.authentication === 'whole'
   // One pass of a cipher that authenticates costs less than two, of a hash and of one that does not.
-  const stream = whole ? opener.stream?.() : undefined
+  const stream = opener.authentication === 'none' ? undefined : opener.stream?.()
   const alignment = stream === undefined ? opener.alignment : 1
   await reader.read(opener.headerLength)
   const end = sealedLength - opener.trailerLength
   const lastAt = lastPieceAt(opener, sealedLength)
+  const room = stream === undefined ? roomFor(opener) : undefined
   for (let offset = opener.headerLength; offset < end;) {
     const piece =
       offset < lastAt
-        ? await reader.some(alignment, Math.min(pieceLengthOf(opener), lastAt - offset))
+        ? await reader.some(alignment, Math.min(pieceLengthOf(opener), lastAt - offset), room)
         : await reader.read(end - offset)
     const last = offset + piece.length === end
     // Taken into the check before it is opened: opening may work in place.
     if (stream === undefined) await opener.absorb?.(offset, piece)
-    const plaintext = stream?.update(piece) ?? (await opener.open(offset, piece, last))
+    const plaintext = await (stream === undefined ? opener.open(offset, piece, last) : stream.update(piece))
     offset += piece.length
     if (plaintext.length > 0) yield plaintext
   }
   const trailer = await reader.read(opener.trailerLength)
   await reader.end()
   if (stream !== undefined) {
-    stream.final(trailer)
+    const held = await stream.final(trailer)
+    if (held !== undefined && held.length > 0) yield held
   } else {
     if (whole && opener.verify === undefined) throw new DecryptionError()
     // Of a format that is verified piece by piece: that no piece is missing at the end.

@@ -27,19 +27,19 @@ export interface VerifiedReadOptions extends ReadOptions {
 }
 
 /** The parts of an opener of a format that is verified as a whole, or of which only the end can be checked. */
-interface WholeOpener extends Opener {
+export interface WholeOpener extends Opener {
   absorb: NonNullable<Opener['absorb']>
   matches: NonNullable<Opener['matches']>
   verify: NonNullable<Opener['verify']>
 }
 
-interface Slice {
+export interface Slice {
   readonly offset: number
   readonly length: number
   readonly last: boolean
 }
 
-function* slices(opener: Opener, sealedLength: number): Generator<Slice, void> {
+export function* slices(opener: Opener, sealedLength: number): Generator<Slice, void> {
   const end = sealedLength - opener.trailerLength
   for (let offset = opener.headerLength; offset < end; offset += SLICE_LENGTH) {
     const length = Math.min(SLICE_LENGTH, end - offset)
@@ -57,7 +57,7 @@ function isWanted({ offset, length }: Slice, { start, end }: Extent): boolean {
 }
 
 /** In pieces: a fresh buffer of a whole slice costs more, page by page, than the cipher. */
-async function* openSlice(
+export async function* openSlice(
   opener: WholeOpener,
   { offset, length, last }: Slice,
   sealed: Uint8Array,
@@ -133,13 +133,13 @@ function sliceBuffer({ sealedLength }: VerifiedReadOptions): Uint8Array {
   return new Uint8Array(Math.min(SLICE_LENGTH, sealedLength))
 }
 
-interface KeptSlice {
+export interface KeptSlice {
   readonly slice: Slice
   readonly state: Uint8Array
 }
 
 /** Pass two: whatever is read again is hashed again, and released only if it is what pass one has verified. */
-async function* release(
+export async function* release(
   opener: WholeOpener,
   kept: readonly KeptSlice[],
   wanted: Extent,
@@ -218,9 +218,9 @@ function observedWrites(
 }
 
 /** Gives slice by slice what was spooled, and reads the next one meanwhile: two buffers in turn. */
-function readAhead(
-  spool: Spool,
-  kept: readonly KeptSlice[],
+export function readAhead(
+  spool: Pick<Spool, 'read'>,
+  kept: readonly Pick<KeptSlice, 'slice'>[],
   [even, odd]: readonly [Uint8Array, Uint8Array],
 ): () => Promise<Uint8Array> {
   const first = kept[0]?.slice.offset ?? 0
@@ -281,7 +281,7 @@ function bytesKept(o: VerifiedReadOptions, wanted: Extent): number {
   return bytes
 }
 
-function isWhole(opener: Opener): opener is WholeOpener {
+export function isWhole(opener: Opener): opener is WholeOpener {
   return opener.absorb !== undefined && opener.matches !== undefined && opener.verify !== undefined
 }
 

@@ -43,9 +43,18 @@ type Transform = Pick<CipherGCM | DecipherGCM, 'update'>
 /** node:crypto: answers at once. */
 export const cryptoRuntime: Pick<
   Runtime,
-  'randomBytes' | 'equal' | 'aes' | 'exportSecretKey' | 'digest' | 'hmac' | 'rsaPublicKey' | 'rsaPrivateKey'
+  | 'randomBytes'
+  | 'allocate'
+  | 'equal'
+  | 'aes'
+  | 'exportSecretKey'
+  | 'digest'
+  | 'hmac'
+  | 'rsaPublicKey'
+  | 'rsaPrivateKey'
 > = Object.freeze({
   randomBytes: (length: number) => plain(randomBytes(length)),
+  allocate,
   equal: (a: Uint8Array, b: Uint8Array) => a.length === b.length && timingSafeEqual(a, b),
   aes,
   exportSecretKey: (key) => {
@@ -80,6 +89,12 @@ function update(cipher: Transform, slice: Uint8Array): Buffer {
 }
 
 function transformInto(output: Uint8Array, cipher: Transform, input: Uint8Array): void {
+  if (input.length <= SLICE) {
+    const result = update(cipher, input)
+    output.set(result)
+    release(result)
+    return
+  }
   for (let at = 0; at < input.length; at += SLICE) {
     const result = update(cipher, input.subarray(at, at + SLICE))
     output.set(result, at)
@@ -123,11 +138,11 @@ function nativeAes(rawKey: Uint8Array): Aes {
   }
 
   /** Returns the tag. */
-  const encryptInto = (output: Uint8Array, iv: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Uint8Array => {
+  const encryptInto = (output: Uint8Array, iv: Uint8Array, aad: Uint8Array, plaintext: Uint8Array): Buffer => {
     const cipher = encryptor(iv, aad)
     transformInto(output, cipher, plaintext)
     cipher.final()
-    return plain(cipher.getAuthTag())
+    return cipher.getAuthTag()
   }
 
   return {
@@ -150,19 +165,21 @@ function nativeAes(rawKey: Uint8Array): Aes {
       const tags = stretches.map(({ iv, length }) => {
         const start = at
         at += length
-        return encryptInto(into.subarray(start), iv, NOTHING, plaintext.subarray(start, at))
+        return plain(encryptInto(into.subarray(start), iv, NOTHING, plaintext.subarray(start, at)))
       })
       return { tags, sha256: undefined }
     },
-    gcmDecrypt(iv, aad, sealed) {
+    gcmDecrypt(iv, aad, sealed, into) {
       checkAlive()
       const end = sealed.length - TAG_LENGTH
       if (end < 0) return undefined
       const decipher = createDecipheriv(gcm, key, iv, GCM_OPTIONS)
       if (aad.length > 0) decipher.setAAD(aad)
       decipher.setAuthTag(sealed.subarray(end))
-      const output = transform(decipher, sealed.subarray(0, end))
+      const ciphertext = sealed.subarray(0, end)
+      const output = into ?? transform(decipher, ciphertext)
       try {
+        if (into !== undefined) transformInto(into, decipher, ciphertext)
         decipher.final()
         return output
       } catch {

@@ -3,6 +3,10 @@
  * of this type, and nothing else in src (testing apart) imports a `node:` module.
  */
 
+import type { Ecdsa } from './ecdsa.js'
+
+export type { CurveName, Ecdsa, EcdsaKeyPair, EcdsaSigner, EcdsaVerifier } from './ecdsa.js'
+
 /** Node's primitives answer at once, WebCrypto's later: callers always `await`. */
 export type MaybePromise<T> = T | Promise<T>
 
@@ -12,8 +16,13 @@ export interface Aes {
   block(input: Uint8Array): MaybePromise<Uint8Array>
   /** One-shot AES-GCM with a 16-byte tag, SP 800-38D section 7.1; `iv` of any length that the runtime takes. Returns ciphertext ‖ tag, in `into` if that is given (exactly as long). */
   gcmEncrypt(iv: Uint8Array, aad: Uint8Array, plaintext: Uint8Array, into?: Uint8Array): MaybePromise<Uint8Array>
-  /** The reverse, of ciphertext ‖ tag. `undefined` if the tag does not fit; nothing of the plaintext is returned then. */
-  gcmDecrypt(iv: Uint8Array, aad: Uint8Array, sealed: Uint8Array): MaybePromise<Uint8Array | undefined>
+  /** The reverse, of ciphertext ‖ tag; in `into` if that is given (exactly as long as the plaintext, not overlapping). `undefined` if the tag does not fit; nothing of the plaintext is returned then, or left in `into`. */
+  gcmDecrypt(
+    iv: Uint8Array,
+    aad: Uint8Array,
+    sealed: Uint8Array,
+    into?: Uint8Array,
+  ): MaybePromise<Uint8Array | undefined>
   /** AES-CTR from a 16-byte counter block whose last 32 bits count. Returns as many bytes as `data` has, in `into` if that is given (exactly as long, not overlapping). */
   ctr(counter: Uint8Array, data: Uint8Array, into?: Uint8Array): MaybePromise<Uint8Array>
   /** AES-CBC of whole blocks of 16 bytes, without padding (SP 800-38A section 6.2). Returns as many bytes as `data` has. */
@@ -74,19 +83,26 @@ export interface KeyHandle {
   readonly type: string
 }
 
-/** RSA-OAEP with SHA-1 and MGF1-SHA-1 and an empty label (RFC 8017 section 7.1). */
+/** What OAEP is made with, MGF1 included. */
+export type OaepHash = 'SHA-1' | HashName
+
+/** RSA-OAEP with one hash for everything and an empty label (RFC 8017 section 7.1). */
 export interface RsaPublicKey {
   /** Length of the modulus, and so of every ciphertext, in bytes. */
   readonly modulusLength: number
-  oaepSha1Encrypt(plaintext: Uint8Array): MaybePromise<Uint8Array>
+  /** What OAEP can be made with, of what was asked for: a CryptoKey is for one hash only. */
+  readonly hashes: readonly OaepHash[]
+  /** `hash`: one of `hashes`. */
+  oaepEncrypt(hash: OaepHash, plaintext: Uint8Array): MaybePromise<Uint8Array>
   /** RSAES-PKCS1-v1_5 (RFC 8017 section 7.2.1), for legacy writing. Absent for WebCrypto's keys. */
   pkcs1Encrypt?(plaintext: Uint8Array): MaybePromise<Uint8Array>
 }
 
 export interface RsaPrivateKey {
   readonly modulusLength: number
-  /** `undefined` for whatever reason the block does not decode. */
-  oaepSha1Decrypt(ciphertext: Uint8Array): MaybePromise<Uint8Array | undefined>
+  readonly hashes: readonly OaepHash[]
+  /** `hash`: one of `hashes`. `undefined` for whatever reason the block does not decode. */
+  oaepDecrypt(hash: OaepHash, ciphertext: Uint8Array): MaybePromise<Uint8Array | undefined>
   /** What paddings that no runtime opens safely, or at all, are opened with. Absent for WebCrypto's keys. */
   readonly raw?: RawRsa
 }
@@ -169,6 +185,8 @@ export type HashName = 'SHA-256' | 'SHA-384' | 'SHA-512'
 export interface Runtime {
   readonly name: 'node' | 'browser'
   randomBytes(length: number): Uint8Array
+  /** Memory for a result that is written in full before anyone sees it: not zeroed, where the runtime can do that. */
+  allocate(length: number): Uint8Array
   /** Compares in time that depends on the lengths only. */
   equal(a: Uint8Array, b: Uint8Array): boolean
   /** The key is copied. */
@@ -179,9 +197,13 @@ export interface Runtime {
   digest(name: DigestName, data: Uint8Array): MaybePromise<Uint8Array>
   /** HMAC (RFC 2104): 32, 48 or 64 bytes. */
   hmac(hash: HashName, key: Uint8Array, data: Uint8Array): MaybePromise<Uint8Array>
-  /** Throws a TypeError that says what was expected if the input is not an RSA public key (a private key is refused as well). */
-  rsaPublicKey(key: RsaKeyInput): MaybePromise<RsaPublicKey>
-  rsaPrivateKey(key: RsaKeyInput): MaybePromise<RsaPrivateKey>
+  /**
+   * Throws a TypeError that says what was expected if the input is not an RSA public key (a private key is refused as
+   * well), or is a CryptoKey for none of `hashes`. Default: SHA-1.
+   */
+  rsaPublicKey(key: RsaKeyInput, hashes?: readonly OaepHash[]): MaybePromise<RsaPublicKey>
+  rsaPrivateKey(key: RsaKeyInput, hashes?: readonly OaepHash[]): MaybePromise<RsaPrivateKey>
+  readonly ecdsa: Ecdsa
   /** Whether a value is a stream of this runtime (Readable or ReadableStream), a Blob or an async iterable. */
   isStream(body: unknown): boolean
   /** Wraps such a value; nothing is read before the first `next()`. */

@@ -12,7 +12,15 @@ const ZERO_BLOCK = new Uint8Array(16)
 /** WebCrypto: answers later, off the main thread. */
 export const cryptoRuntime: Pick<
   Runtime,
-  'randomBytes' | 'equal' | 'aes' | 'exportSecretKey' | 'digest' | 'hmac' | 'rsaPublicKey' | 'rsaPrivateKey'
+  | 'randomBytes'
+  | 'allocate'
+  | 'equal'
+  | 'aes'
+  | 'exportSecretKey'
+  | 'digest'
+  | 'hmac'
+  | 'rsaPublicKey'
+  | 'rsaPrivateKey'
 > = Object.freeze({
   randomBytes(length: number) {
     const bytes = new Uint8Array(length)
@@ -20,6 +28,7 @@ export const cryptoRuntime: Pick<
       globalThis.crypto.getRandomValues(bytes.subarray(at, at + MAX_RANDOM))
     return bytes
   },
+  allocate: (length: number) => new Uint8Array(length),
   equal(a: Uint8Array, b: Uint8Array) {
     if (a.length !== b.length) return false
     let difference = 0
@@ -99,10 +108,14 @@ async function aes(key: Uint8Array): Promise<Aes> {
       into.set(output)
       return into
     },
-    async gcmDecrypt(iv, aad, sealed) {
+    async gcmDecrypt(iv, aad, sealed, into) {
       const { gcm } = alive()
       try {
-        return new Uint8Array(await subtle().decrypt(parameters(iv, aad), gcm, webBytes(sealed)))
+        const output = new Uint8Array(await subtle().decrypt(parameters(iv, aad), gcm, webBytes(sealed)))
+        if (into === undefined) return output
+        into.set(output)
+        output.fill(0)
+        return into
       } catch (error) {
         if (error instanceof DOMException && error.name === 'OperationError') return undefined
         throw error

@@ -52,6 +52,19 @@ describe('exactReader', () => {
     )
   })
 
+  it('joins some bytes in memory that is given, and copies none that lie together', async () => {
+    const chunks = [Uint8Array.of(1, 2, 3), Uint8Array.of(4), Uint8Array.of(5, 6, 7, 8)]
+    const [, , long] = chunks
+    const reader = exactReader(chunked(chunks))
+    const into = new Uint8Array(9)
+    const joined = await reader.some(4, 8, into)
+    assert.deepEqual([...joined], [1, 2, 3, 4])
+    assert.equal(joined.buffer, into.buffer)
+    const together = await reader.some(4, 8, into)
+    assert.deepEqual([...together], [5, 6, 7, 8])
+    assert.equal(together.buffer, long?.buffer)
+  })
+
   it('refuses a source that is shorter or longer than it should be', async () => {
     const short = exactReader(chunked([Uint8Array.of(1, 2)]))
     await assert.rejects(short.read(3), code('ERR_S3CSE_RESPONSE_UNEXPECTED', /shorter/))

@@ -1,0 +1,114 @@
+import { runtime } from '#runtime'
+import { abortError } from '../bytes/abort.js'
+import type { Resources } from '../bytes/resources.js'
+import { configError, type CseError } from '../errors.js'
+import { sourceOf } from './streamed-read.js'
+import type { ByteSource } from '../runtime/runtime.js'
+
+/**
+ * Bytes that are made as they are read: nothing is read from the input before, and no more than a chunk ahead. Read
+ * once, in one of two ways; a loop that is left early, or an error, gives back the input and wipes the keys.
+ * Chunks are yours: nothing is written to them any more.
+ */
+export interface ByteStream extends AsyncIterable<Uint8Array> {
+  /** @throws CseError `ERR_S3CSE_CONFIG` the second time. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array>
+  /** The same as a web stream; its queue holds nothing. On Node, `stream.pipeline` and `Readable.from` take the iterable itself. */
+  toReadableStream(): ReadableStream<Uint8Array>
+  /** Gives it up, also while a chunk is being waited for. Idempotent; without effect after the end. */
+  cancel(reason?: Error): void
+}
+
+/** What waits for something that does not come any more. */
+export function givenUp(): CseError {
+  return configError('The message was given up before its end.')
+}
+
+export function throwIfReleased(held: Resources): void {
+  if (held.released) throw held.error ?? givenUp()
+}
+
+/** The promise's value, or the error of whatever releases `held` before. */
+export function unlessReleased<T>(held: Resources, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    promise.then(resolve, reject)
+    held.hold((error) => reject(error ?? givenUp()))
+  })
+}
+
+/** `held` is given back at the end, on an error, and when the stream is given up. */
+export function byteStream(chunks: AsyncIterable<Uint8Array>, held: Resources): ByteStream {
+  const source = sourceOf(guarded(chunks, held), held)
+  let taken = false
+  const take = (): ByteSource => {
+    if (taken) throw configError('This stream was read already: it can be read once.')
+    taken = true
+    return source
+  }
+  return {
+    [Symbol.asyncIterator]: () => iteratorOf(take()),
+    toReadableStream: () => runtime.toStream(take(), 'web') as ReadableStream<Uint8Array>,
+    cancel: (reason) => source.cancel(reason ?? givenUp()),
+  }
+}
+
+/** Ends with an error where the stream was given up, whatever the chunks would still give. */
+async function* guarded(chunks: AsyncIterable<Uint8Array>, held: Resources): AsyncGenerator<Uint8Array, void> {
+  throwIfReleased(held)
+  for await (const chunk of chunks) {
+    throwIfReleased(held)
+    yield chunk
+  }
+}
+
+function iteratorOf(source: ByteSource): AsyncIterableIterator<Uint8Array> {
+  let ended = false
+  const end = { done: true, value: undefined } as const
+  return {
+    async next() {
+      if (ended) return end
+      try {
+        const value = await source.next()
+        if (value !== undefined) return { done: false, value }
+        ended = true
+        return end
+      } catch (error) {
+        // Of a loop that was left nobody waits for an error.
+        if (ended) return end
+        ended = true
+        throw error
+      }
+    },
+    async return() {
+      ended = true
+      source.cancel(givenUp())
+      return end
+    },
+    async throw(error: unknown) {
+      ended = true
+      source.cancel(error instanceof Error ? error : givenUp())
+      throw error
+    },
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
+}
+
+export function takeSignal(owner: string, signal: AbortSignal | undefined): AbortSignal | undefined {
+  if (signal === undefined) return undefined
+  if (typeof (signal as Partial<AbortSignal> | null)?.addEventListener === 'function') return signal
+  throw configError(`${owner}: signal must be an AbortSignal`)
+}
+
+/** Gives everything back when the signal says so. */
+export function holdSignal(held: Resources, signal: AbortSignal | undefined): void {
+  if (signal === undefined) return
+  const abort = (): void => held.release(abortError(signal))
+  if (signal.aborted) {
+    abort()
+    return
+  }
+  signal.addEventListener('abort', abort, { once: true })
+  held.hold(() => signal.removeEventListener('abort', abort))
+}
