@@ -55,9 +55,22 @@ export interface SplitEnvelope {
   readonly file: { readonly text: string; readonly metadata: ObjectMetadata }
 }
 
+/** The stored bytes of an object, for a format whose envelope is among them. */
+export interface StoredBytes {
+  /** How many there are; `undefined` where that is known at their end only. */
+  readonly length: number | undefined
+  /** The first `count` bytes, or all where there are fewer. What was asked for before may be asked for again, and more. */
+  start(count: number): Promise<Uint8Array>
+  /** The last `count` bytes, or all where there are fewer. Absent: they are read in order. */
+  end?(count: number): Promise<Uint8Array>
+}
+
 /** A recognised envelope. */
 export interface Envelope {
+  /** Where `inBody` is set: of what is known so far, which is a hint until `open` has resolved. */
   readonly summary: EnvelopeSummary
+  /** The envelope is at the start of the stored bytes: `open` needs `stored`, and what is known before is a hint. Default: false. */
+  readonly inBody?: boolean
   /** Plaintext length for a stored length in bytes; `undefined` where only the key can tell. Throws ERR_S3CSE_ENVELOPE_INVALID for an impossible one. */
   plaintextLength(sealedLength: number): number | undefined
   /**
@@ -114,6 +127,10 @@ export interface OpenRequest {
   readonly legacy?: { readonly wrapping: boolean; readonly content: boolean }
   readonly encryptionContext: Context
   readonly object: ObjectName
+  /** Needed where the envelope is in the body. */
+  readonly stored?: StoredBytes
+  /** Only a part of the message is to be opened. Default: false, all of it. */
+  readonly ranges?: boolean
   readonly signal?: AbortSignal
 }
 
@@ -121,7 +138,17 @@ export interface Sealed {
   readonly sealer: Sealer
   /** To be merged into the object's user metadata. */
   readonly metadata: ObjectMetadata
+  /** What `recognise` needs for an upload that is continued, where that is more than `metadata`. */
+  readonly resumption?: ObjectMetadata
   readonly summary: EnvelopeSummary
+}
+
+/** What a format does with envelopes in the body. */
+export interface BodyEnvelopes {
+  /** So many of the first bytes show whether it is one. */
+  readonly startLength: number
+  /** For objects whose metadata show no envelope: `undefined` where the body begins with none. Throws ERR_S3CSE_ENVELOPE_INVALID. Pure. */
+  recognise(start: Uint8Array, object: ObjectName): Envelope | undefined
 }
 
 /** How object and envelope look. One format writes; detection over metadata chooses the one that reads. */
@@ -131,6 +158,8 @@ export interface Format {
   readonly reservedKeys: ReadonlySet<string>
   /** Absent: the format has none. */
   readonly instructionFiles?: InstructionFiles
+  /** Absent: envelopes are never in the body. */
+  readonly bodyEnvelopes?: BodyEnvelopes
   /** Whether the authentication of all of its openers is 'segment', so that a Range is authenticated by itself. Default: false. */
   readonly authenticatedRanges?: boolean
   /** Throws ERR_S3CSE_CONFIG if keyring, policy and context cannot work together: called when the client is set up, and for each request that brings its own. */

@@ -124,8 +124,11 @@ test('every framed vector opens frame by frame', async () => {
     const last = body.subarray(count.regular * full)
     hash.update(await openFinalFrame(keys, count.regular + 1, last))
     assert.equal(hash.digest('hex'), vector.plaintextSha256, vector.id)
-    await assert.rejects(openFinalFrame(keys, count.regular + 2, last), code('ERR_S3CSE_DECRYPTION_FAILED'))
-    await assert.rejects(openRegularFrame(keys, count.regular + 1, last), code('ERR_S3CSE_DECRYPTION_FAILED'))
+    await assert.rejects(async () => openFinalFrame(keys, count.regular + 2, last), code('ERR_S3CSE_DECRYPTION_FAILED'))
+    await assert.rejects(
+      async () => openRegularFrame(keys, count.regular + 1, last),
+      code('ERR_S3CSE_DECRYPTION_FAILED'),
+    )
     aes.destroy()
     tried++
   }

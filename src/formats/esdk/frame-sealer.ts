@@ -5,18 +5,10 @@ import { messageUse } from '../../crypto/message-use.js'
 import { runs } from '../../crypto/runs.js'
 import { configError, CseError } from '../../errors.js'
 import type { PositionalSealer, SealedPiece } from '../../message/sealer.js'
-import type { Aes } from '../../runtime/runtime.js'
-import {
-  bodyAad,
-  bodyLength,
-  FINAL_FRAME_MARK,
-  FINAL_FRAME_OVERHEAD,
-  FRAME_OVERHEAD,
-  frameIv,
-  framesOf,
-  MAX_FRAMES,
-} from './frames.js'
-import { IV_LENGTH, TAG_LENGTH } from './header.js'
+import type { Aes, MaybePromise } from '../../runtime/runtime.js'
+import { bodyLength, FINAL_FRAME_OVERHEAD, FRAME_OVERHEAD, MAX_FRAMES } from './frames.js'
+import { TAG_LENGTH } from './header.js'
+import { framesLength, sealFrames } from './seal-frames.js'
 
 /** What the frames of a message are made with. */
 export interface FrameSealerOptions {
@@ -42,6 +34,7 @@ const stateInfo = new TextEncoder().encode('s3-cse piece state v1')
 export async function frameSealer(options: FrameSealerOptions): Promise<PositionalSealer> {
   const { aes, messageId, frameLength, header } = options
   const key = Uint8Array.from(options.key)
+  const keys = { aes, messageId, frameLength }
   const hkdf = await hkdfSha512({ salt: messageId, inputKey: key })
   const stateKey = await hkdf.expand(stateInfo, 64)
   hkdf.destroy()
@@ -72,43 +65,11 @@ export async function frameSealer(options: FrameSealerOptions): Promise<Position
     if (length > 0 && !taken.add(offset, end, undefined)) throw configError('A frame is sealed once.')
     if (last) endsAt = end
   }
-  const sealFrames = async (
-    offset: number,
-    plaintext: Uint8Array,
-    last: boolean,
-    into?: Uint8Array,
-  ): Promise<Uint8Array> => {
+  const seal = (offset: number, plaintext: Uint8Array, last: boolean, into?: Uint8Array): MaybePromise<Uint8Array> => {
     check(offset, plaintext.length)
-    const { regular, finalLength } = framesOf(plaintext.length, frameLength)
-    const length = regular * (frameLength + FRAME_OVERHEAD) + (last ? finalLength + FINAL_FRAME_OVERHEAD : 0)
-    const output = into === undefined || into.length < length ? new Uint8Array(length) : into.subarray(0, length)
-    const first = offset / frameLength + 1
-    for (let i = 0; i < regular; i++) {
-      const frame = output.subarray(i * (frameLength + FRAME_OVERHEAD), (i + 1) * (frameLength + FRAME_OVERHEAD))
-      await sealRegular(frame, first + i, plaintext.subarray(i * frameLength, (i + 1) * frameLength))
-    }
-    if (last) {
-      const frame = output.subarray(regular * (frameLength + FRAME_OVERHEAD))
-      await sealFinal(frame, first + regular, plaintext.subarray(regular * frameLength))
-    }
-    return output
-  }
-  const sealRegular = async (frame: Uint8Array, sequence: number, plaintext: Uint8Array): Promise<void> => {
-    viewOf(frame).setUint32(0, sequence)
-    const iv = frameIv(sequence)
-    frame.set(iv, 4)
-    const aad = bodyAad(messageId, 'regular', sequence, plaintext.length)
-    await aes.gcmEncrypt(iv, aad, plaintext, frame.subarray(4 + IV_LENGTH))
-  }
-  const sealFinal = async (frame: Uint8Array, sequence: number, plaintext: Uint8Array): Promise<void> => {
-    const view = viewOf(frame)
-    view.setUint32(0, FINAL_FRAME_MARK)
-    view.setUint32(4, sequence)
-    const iv = frameIv(sequence)
-    frame.set(iv, 8)
-    view.setUint32(8 + IV_LENGTH, plaintext.length)
-    const aad = bodyAad(messageId, 'final', sequence, plaintext.length)
-    await aes.gcmEncrypt(iv, aad, plaintext, frame.subarray(12 + IV_LENGTH))
+    const length = framesLength(plaintext.length, frameLength, last)
+    const output = into === undefined || into.length < length ? runtime.allocate(length) : into.subarray(0, length)
+    return sealFrames(keys, offset / frameLength + 1, plaintext, last, output)
   }
   /** The tags of all frames of a piece say what it is: only equal frames under one number have equal ones. */
   const stateOf = async (offset: number, sealed: Uint8Array, last: boolean): Promise<Uint8Array> => {
@@ -125,7 +86,7 @@ export async function frameSealer(options: FrameSealerOptions): Promise<Position
     last: boolean,
     into?: Uint8Array,
   ): Promise<SealedPiece> => {
-    const sealed = await sealFrames(offset, plaintext, last, into)
+    const sealed = await seal(offset, plaintext, last, into)
     return { sealed, state: await stateOf(offset, sealed, last) }
   }
 
@@ -146,7 +107,7 @@ export async function frameSealer(options: FrameSealerOptions): Promise<Position
       use.begin('pieces')
       check(offset, plaintext.length)
       take(offset, plaintext.length, last)
-      return sealFrames(offset, plaintext, last)
+      return seal(offset, plaintext, last)
     },
     async sealPiece(offset, plaintext, last, into) {
       use.begin('pieces')
@@ -172,12 +133,13 @@ export async function frameSealer(options: FrameSealerOptions): Promise<Position
       isFrozen = true
       return new Uint8Array(0)
     },
-    async sealWhole(plaintext) {
+    sealWhole(plaintext) {
       use.begin('whole')
-      const message = new Uint8Array(header.length + bodyLength(plaintext.length, frameLength))
+      checkLength(plaintext.length, maxLength, frameLength)
+      const message = runtime.allocate(header.length + bodyLength(plaintext.length, frameLength))
       message.set(header)
-      await sealFrames(0, plaintext, true, message.subarray(header.length))
-      return message
+      const sealed = sealFrames(keys, 1, plaintext, true, message.subarray(header.length))
+      return sealed instanceof Promise ? sealed.then(() => message) : message
     },
     ...messageKey(() => {
       use.check()

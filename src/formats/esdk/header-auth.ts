@@ -5,25 +5,47 @@ import { messageKeys } from './derive.js'
 import { TAG_LENGTH, type EsdkHeader } from './header.js'
 
 /**
- * The cipher of a message whose header was made with this data key: checks the commitment first, then the header's tag,
- * and gives nothing before both are right. `required`: the pairs of the encryption context that are authenticated and not
- * stored, in their stored form. Whoever gets the cipher destroys it. Throws DecryptionError.
+ * The content key of a message whose header was made with this data key: checks the commitment first, then the header's
+ * tag, and gives nothing before both are right. `required`: the pairs of the encryption context that are authenticated
+ * and not stored, in their stored form. Whoever gets the key wipes it. Throws DecryptionError.
  */
-export async function authenticateHeader(header: EsdkHeader, dataKey: Uint8Array, required: Uint8Array): Promise<Aes> {
-  const { suite, messageId, commitment, body, iv, tag } = header
+export async function headerKey(header: EsdkHeader, dataKey: Uint8Array, required: Uint8Array): Promise<Uint8Array> {
+  const { suite, messageId, commitment } = header
   if (dataKey.length !== suite.keyLength) throw new DecryptionError()
   const keys = await messageKeys(suite, dataKey, messageId)
-  let aes: Aes
   try {
     if (!runtime.equal(keys.commitment, commitment)) throw new DecryptionError()
-    aes = await runtime.aes(keys.contentKey)
-  } finally {
+    await checkHeaderTag(header, keys.contentKey, required)
+    return keys.contentKey
+  } catch (error) {
     keys.contentKey.fill(0)
+    throw error
   }
-  const opened = await aes.gcmDecrypt(iv, joined(body, required), tag)
-  if (opened !== undefined) return aes
-  aes.destroy()
-  throw new DecryptionError()
+}
+
+/** The same for a content key that is there already. Throws DecryptionError. */
+export async function checkHeaderTag(
+  { suite, body, iv, tag }: EsdkHeader,
+  contentKey: Uint8Array,
+  required: Uint8Array,
+): Promise<void> {
+  if (contentKey.length !== suite.keyLength) throw new DecryptionError()
+  const aes = await runtime.aes(contentKey)
+  try {
+    if ((await aes.gcmDecrypt(iv, joined(body, required), tag)) === undefined) throw new DecryptionError()
+  } finally {
+    aes.destroy()
+  }
+}
+
+/** The cipher of a message, as `headerKey` gives its key. Whoever gets it destroys it. Throws DecryptionError. */
+export async function authenticateHeader(header: EsdkHeader, dataKey: Uint8Array, required: Uint8Array): Promise<Aes> {
+  const contentKey = await headerKey(header, dataKey, required)
+  try {
+    return await runtime.aes(contentKey)
+  } finally {
+    contentKey.fill(0)
+  }
 }
 
 /** The tag of a header that is being made: 16 bytes. */

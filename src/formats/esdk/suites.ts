@@ -44,6 +44,12 @@ const row = (
   return Object.freeze({ id, name, keyLength, kdf, committing, signature, version: committing ? 2 : 1 })
 }
 
+/** What is written where nothing else is asked for: with key commitment, and without. */
+export const committingSuite: EsdkSuite = row(0x0478, 'ALG_AES_256_GCM_HKDF_SHA512_COMMIT_KEY', 32, 'SHA-512', {
+  committing: true,
+})
+export const plainSuite: EsdkSuite = row(0x0178, 'ALG_AES_256_GCM_IV12_TAG16_HKDF_SHA256', 32, 'SHA-256')
+
 /** All suites of the message format. */
 export const suites: readonly EsdkSuite[] = Object.freeze([
   row(0x0014, 'ALG_AES_128_GCM_IV12_TAG16_NO_KDF', 16),
@@ -51,11 +57,11 @@ export const suites: readonly EsdkSuite[] = Object.freeze([
   row(0x0078, 'ALG_AES_256_GCM_IV12_TAG16_NO_KDF', 32),
   row(0x0114, 'ALG_AES_128_GCM_IV12_TAG16_HKDF_SHA256', 16, 'SHA-256'),
   row(0x0146, 'ALG_AES_192_GCM_IV12_TAG16_HKDF_SHA256', 24, 'SHA-256'),
-  row(0x0178, 'ALG_AES_256_GCM_IV12_TAG16_HKDF_SHA256', 32, 'SHA-256'),
+  plainSuite,
   row(0x0214, 'ALG_AES_128_GCM_IV12_TAG16_HKDF_SHA256_ECDSA_P256', 16, 'SHA-256', { signature: p256 }),
   row(0x0346, 'ALG_AES_192_GCM_IV12_TAG16_HKDF_SHA384_ECDSA_P384', 24, 'SHA-384', { signature: p384 }),
   row(0x0378, 'ALG_AES_256_GCM_IV12_TAG16_HKDF_SHA384_ECDSA_P384', 32, 'SHA-384', { signature: p384 }),
-  row(0x0478, 'ALG_AES_256_GCM_HKDF_SHA512_COMMIT_KEY', 32, 'SHA-512', { committing: true }),
+  committingSuite,
   row(0x0578, 'ALG_AES_256_GCM_HKDF_SHA512_COMMIT_KEY_ECDSA_P384', 32, 'SHA-512', {
     committing: true,
     signature: p384,
