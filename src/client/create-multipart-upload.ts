@@ -89,11 +89,10 @@ export async function createMultipartUpload(c: CommandContext, settings: Setting
     if (file !== undefined) await checkFileWritable({ ...c, settings, object: { bucket, key }, file })
     const sealer = timedSealer(positional(sealed), emitterFor(settings.observer, { bucket, key }))
     if (request.saveUpload !== undefined) {
-      const { metadata: stored } = sealed
       await checkImportable({
         bucket,
         key,
-        metadata: stored,
+        metadata: sealed.resumption ?? sealed.metadata,
         sealer,
         partSize: request.partSize,
         settings,
@@ -124,6 +123,7 @@ export async function createMultipartUpload(c: CommandContext, settings: Setting
       uploadId,
       multipart: parts,
       metadata: sealed.metadata,
+      resumption: sealed.resumption ?? sealed.metadata,
       summary: summaryWith(file, key, sealed.summary),
       instructionFile: file && { suffix: file.suffix, members: fileMembers(input) },
       request: { ...request, stateKey: undefined },

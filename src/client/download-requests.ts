@@ -2,6 +2,8 @@ import { GetObjectCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
 import type { GetObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
 
 import { runtime } from '#runtime'
+import { peekable } from '../bytes/peekable.js'
+import type { PeekableSource } from '../bytes/peekable.js'
 import { CseError } from '../errors.js'
 import type { ByteSource } from '../runtime/runtime.js'
 import { asStored } from './internal.js'
@@ -21,7 +23,7 @@ export interface Pin {
 export interface FoundObject extends Pin {
   readonly output: Output
   /** The stored bytes [0, length), if they were asked for. */
-  readonly first?: { readonly source: ByteSource; readonly length: number }
+  readonly first?: { readonly source: PeekableSource; readonly length: number }
   /** The server answered with the whole object although a part was asked for. */
   readonly ignoresRange: boolean
 }
@@ -142,12 +144,14 @@ export function objectRequests(
           if (found?.start !== 0 || found.end !== Math.min(length, found.total) || got !== found.end) {
             throw strange('is not the range that was asked for')
           }
-          return { ...pinOf(output, found.total), output, first: { source, length: found.end }, ignoresRange: false }
+          const first = { source: peekable(source), length: found.end }
+          return { ...pinOf(output, found.total), output, first, ignoresRange: false }
         }
         if (output.ContentRange !== undefined || got === undefined) {
           throw strange('has no usable Content-Length, or a Content-Range without status 206')
         }
-        return { ...pinOf(output, got), output, first: { source, length: got }, ignoresRange: got > length }
+        const first = { source: peekable(source), length: got }
+        return { ...pinOf(output, got), output, first, ignoresRange: got > length }
       })
     },
     async again(pin) {

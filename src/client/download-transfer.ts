@@ -2,8 +2,9 @@ import type { GetObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
 import { GetObjectCommand } from '@aws-sdk/client-s3'
 
 import { runtime } from '#runtime'
+import { exactReader } from '../bytes/reader.js'
 import { CseError } from '../errors.js'
-import type { Envelope, ObjectName } from '../formats/format.js'
+import type { Envelope, ObjectName, StoredBytes } from '../formats/format.js'
 import type { Opener } from '../message/opener.js'
 import { planReads, type ReadPlan } from '../message/parallel-read-plan.js'
 import { isParallel, parallelRead } from '../message/parallel-read.js'
@@ -18,7 +19,7 @@ import type { PartialFile } from '../runtime/runtime.js'
 import { handleTarget, partialTarget, type Destination, type Target } from './download-target.js'
 import { setInfo, showPlaintext } from './info.js'
 import { fileWanted, isFileMismatch, locateEnvelope } from './locate-envelope.js'
-import { checkObjectSize, notEncrypted, openEnvelope, takesPlain } from './open-object.js'
+import { checkObjectSize, notEncrypted, openEnvelope, recogniseObject, takesPlain } from './open-object.js'
 import type { Settings } from './options.js'
 import type { RequestSettings } from './request-options.js'
 import type { Input, Output } from './sdk.js'
@@ -80,15 +81,15 @@ async function run(d: Download, requests: ObjectRequests, held: Held): Promise<D
   held.found = held.begun?.found ?? (await requests.begin(options.partSize))
   let envelope
   try {
-    envelope = await envelopeOf(d, held, false)
-    held.opener = await openerFor(d, held.found, envelope)
+    envelope = await envelopeOf(d, requests, held, false)
+    held.opener = await openerFor(d, requests, held.found, envelope)
   } catch (error) {
     if (!isFileMismatch(error) || held.begun !== undefined) throw error
     // The object or its instruction file may have been replaced in between: both are read once more.
     held.found.first?.source.cancel(error as Error)
     held.found = await requests.begin(options.partSize)
-    envelope = await envelopeOf(d, held, true)
-    held.opener = await openerFor(d, held.found, envelope)
+    envelope = await envelopeOf(d, requests, held, true)
+    held.opener = await openerFor(d, requests, held.found, envelope)
   }
   const { found, opener } = held
   for (const file of held.others.splice(0)) await file.remove()
@@ -135,11 +136,25 @@ async function run(d: Download, requests: ObjectRequests, held: Held): Promise<D
   return resultOf(d, found, envelope, total, resumedBytes)
 }
 
-async function envelopeOf(d: Download, held: Held, again: boolean): Promise<Envelope | undefined> {
+async function envelopeOf(
+  d: Download,
+  requests: ObjectRequests,
+  held: Held,
+  again: boolean,
+): Promise<Envelope | undefined> {
   const { client, settings, object, signal } = d
   const { output, first, ...found } = held.found as FoundObject
+  const { bodyEnvelopes } = settings.format
+  const wanted = fileWanted(settings, output, object)
+  if (bodyEnvelopes !== undefined && wanted !== 'needed') {
+    const shown = recogniseObject(settings, output, object)
+    if (shown !== undefined) return shown
+    const start = await startOf(requests, held.found as FoundObject, bodyEnvelopes.startLength, signal)
+    const envelope = bodyEnvelopes.recognise(start, object)
+    if (envelope !== undefined || wanted === undefined) return envelope
+  }
   // The file's request must not wait for the socket that this one holds: it is asked for again.
-  if (first !== undefined && fileWanted(settings, output, object) !== undefined) {
+  if (first !== undefined && wanted !== undefined) {
     first.source.cancel()
     held.found = { ...found, output }
   }
@@ -147,17 +162,48 @@ async function envelopeOf(d: Download, held: Held, again: boolean): Promise<Enve
   return locateEnvelope({ client, settings, input, object, signal, again }, output)
 }
 
-async function openerFor(d: Download, found: FoundObject, envelope: Envelope | undefined): Promise<Opener> {
+/** The first bytes of the stored object: of the first answer, where that is there. */
+async function startOf(
+  requests: ObjectRequests,
+  found: FoundObject,
+  count: number,
+  signal: AbortSignal,
+): Promise<Uint8Array> {
+  const length = Math.min(count, found.sealedLength)
+  if (length === 0) return new Uint8Array(0)
+  if (found.first !== undefined && length <= found.first.length) return found.first.source.start(length)
+  const source = await requests.range(found, 0, length, signal)
+  try {
+    return await exactReader(source).read(length)
+  } finally {
+    source.cancel()
+  }
+}
+
+async function openerFor(
+  d: Download,
+  requests: ObjectRequests,
+  found: FoundObject,
+  envelope: Envelope | undefined,
+): Promise<Opener> {
   const { settings, object, request, signal } = d
   if (envelope !== undefined) {
     checkObjectSize(envelope, found.sealedLength, settings, `${object.bucket}/${object.key}`)
-    return openEnvelope({ envelope, settings, request, object, signal })
+    const stored: StoredBytes = {
+      length: found.sealedLength,
+      start: (count) => startOf(requests, found, count, signal),
+    }
+    return openEnvelope({ envelope, settings, request, object, signal, stored })
   }
   if (takesPlain(settings, { ...found.output, ContentLength: found.sealedLength }, object)) return plainOpener()
   throw notEncrypted(object, settings, d.input as unknown as Input)
 }
 
-/** Whether what is in a file can be verified together with what is still to come. */
+/**
+ * Whether what is in a file can be verified together with what is still to come: it is encrypted again, and hashed with
+ * the rest. Where each segment has a tag of its own there is nothing to compare with: the segments were verified before
+ * they were written, and the file may have been changed since. Such a download starts anew.
+ */
 function isResumable(opener: Opener): boolean {
   return opener.authentication === 'whole' && opener.absorbPlaintext !== undefined
 }

@@ -24,7 +24,7 @@ async function textOf(
   role: 'owner' | 'worker',
   stateKey: Uint8Array | undefined,
 ): Promise<string> {
-  const { bucket, key, metadata, multipart } = upload
+  const { bucket, key, resumption: metadata, multipart } = upload
   const { sealer, partSize } = multipart
   const request = { ...upload.request, stateKey }
   await checkImportable({ bucket, key, metadata, sealer, partSize, settings, request, signal: undefined })

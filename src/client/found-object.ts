@@ -1,16 +1,17 @@
 import { runtime } from '#runtime'
 import { sourceOfBytes } from '../bytes/body.js'
+import { peekable } from '../bytes/peekable.js'
 import { resources } from '../bytes/resources.js'
-import type { Envelope, ObjectName } from '../formats/format.js'
+import type { BodyEnvelopes, Envelope, ObjectName } from '../formats/format.js'
 import type { ByteSource, MaybePromise } from '../runtime/runtime.js'
 import type { CseError } from '../errors.js'
 import { collectUntilAborted } from './collect-body.js'
-import { pinnedInput } from './decrypt-object.js'
-import type { GetContext } from './decrypt-object.js'
+import { pinnedInput } from './reading.js'
+import type { GetContext } from './reading.js'
 import { fileMismatch, fileWanted, locateEnvelope } from './locate-envelope.js'
 import { recogniseObject } from './open-object.js'
 import { outputBody } from './output-body.js'
-import { statusOf } from './sdk.js'
+import { statusOf, untilAborted } from './sdk.js'
 import type { Output, Result } from './sdk.js'
 
 /** Up to here, in bytes, a body is kept while its instruction file is read: what a socket buffers anyway. */
@@ -27,9 +28,14 @@ export interface FoundResponse {
 }
 
 /** The envelope of an output, without its body. */
-export function envelopeOf(g: GetContext, output: Output, object: ObjectName): Promise<Envelope | undefined> {
+export function envelopeOf(
+  g: GetContext,
+  output: Output,
+  object: ObjectName,
+  start?: (count: number) => Promise<Uint8Array>,
+): Promise<Envelope | undefined> {
   const { client, settings, args, signal, again } = g
-  return locateEnvelope({ client, settings, input: args.input, object, signal, again }, output)
+  return locateEnvelope({ client, settings, input: args.input, object, signal, again, start }, output)
 }
 
 /**
@@ -45,8 +51,37 @@ export function foundResponse(
   takesPlain: (output: Output) => boolean,
 ): MaybePromise<FoundResponse> {
   const { result } = response
-  if (fileWanted(g.settings, result.output, object) !== undefined) return withFile(g, response, object, takesPlain)
-  return { result, envelope: recogniseObject(g.settings, result.output, object), source: undefined, spent: false }
+  const wanted = fileWanted(g.settings, result.output, object)
+  const { bodyEnvelopes } = g.settings.format
+  if (wanted === 'needed') return withFile(g, response, object, takesPlain)
+  const envelope = wanted === undefined ? recogniseObject(g.settings, result.output, object) : undefined
+  if (envelope === undefined && bodyEnvelopes !== undefined) {
+    return withStart(g, response, object, { wanted, takesPlain, bodyEnvelopes })
+  }
+  if (wanted === 'possible') return withFile(g, response, object, takesPlain)
+  return { result, envelope, source: undefined, spent: false }
+}
+
+/** The metadata show no envelope: the first bytes may be one. */
+async function withStart(
+  g: GetContext,
+  { result, body }: { readonly result: Result; readonly body: () => ByteSource },
+  object: ObjectName,
+  { wanted, takesPlain, bodyEnvelopes }: StartLooking,
+): Promise<FoundResponse> {
+  const source = peekable(body())
+  const start = await untilAborted(source.start(bodyEnvelopes.startLength), g.signal)
+  const envelope = bodyEnvelopes.recognise(start, object)
+  if (envelope === undefined && wanted === 'possible') {
+    return withFile(g, { result, body: () => source }, object, takesPlain, () => Promise.resolve(start))
+  }
+  return { result, envelope, source, spent: false }
+}
+
+interface StartLooking {
+  readonly wanted: 'possible' | undefined
+  readonly takesPlain: (output: Output) => boolean
+  readonly bodyEnvelopes: BodyEnvelopes
 }
 
 async function withFile(
@@ -54,10 +89,11 @@ async function withFile(
   { result, body }: { readonly result: Result; readonly body: () => ByteSource },
   object: ObjectName,
   takesPlain: (output: Output) => boolean,
+  start?: (count: number) => Promise<Uint8Array>,
 ): Promise<FoundResponse> {
   const { output } = result
   const kept = await keepSmall(g, body(), output)
-  const envelope = await envelopeOf(g, output, object)
+  const envelope = await envelopeOf(g, output, object, start)
   if (kept !== undefined) return { result, envelope, source: sourceOfBytes(kept, SMALL_BODY), spent: false }
   if (envelope !== undefined || !takesPlain(output)) return { result, envelope, source: undefined, spent: true }
   const again = await pinned(g, output, object)

@@ -1,10 +1,12 @@
 import { runtime } from '#runtime'
 import type { ObjectName } from '../formats/format.js'
 import type { ByteSource } from '../runtime/runtime.js'
-import { decryptObject, pinnedInput } from './decrypt-object.js'
-import type { GetContext } from './decrypt-object.js'
+import { decryptObject } from './decrypt-object.js'
+import { pinnedInput } from './reading.js'
+import type { GetContext } from './reading.js'
 import { envelopeOf, foundResponse, restoreBody } from './found-object.js'
 import { setInfo } from './info.js'
+import { knownRange } from './known-range.js'
 import { isFileMismatch } from './locate-envelope.js'
 import { notEncrypted, recogniseObject, takesPlain, unexpected } from './open-object.js'
 import type { Settings } from './options.js'
@@ -16,7 +18,7 @@ import type { AskedRange } from './range-request.js'
 import { formatRange } from './range.js'
 import type { RangeSpec } from './range.js'
 import { objectName, requestSettings } from './request-options.js'
-import type { CommandContext, Output, Result } from './sdk.js'
+import type { CommandContext, Input, Output, Result } from './sdk.js'
 
 /** Whether the caller takes an object without an envelope as it is. */
 function passes({ settings }: GetContext, output: Output, object: ObjectName): boolean {
@@ -86,13 +88,25 @@ export async function getObject(c: CommandContext, settings: Settings): Promise<
   return read({ ...c, settings, again: true })
 }
 
+/** A range of an object that turned out to be of a format whose ranges are asked for directly. */
+async function lookedAt(given: GetContext, { output }: Result, body: ByteSource): Promise<Result> {
+  body.cancel()
+  return read({ ...given, looked: true, args: { ...given.args, input: repinned(given.args.input, output) } })
+}
+
+function repinned(input: Input, first: Output): Input {
+  return { ...pinnedInput(input, first), Range: input.Range }
+}
+
 async function read(given: GetContext): Promise<Result> {
   const { settings, args } = given
   const object = objectName(args.input)
   const { bucket, key } = object
   const request = requestSettings(settings, args.input, bucket, key)
-  const asked = askedRange(args.input, request, settings.format)
+  const asked = askedRange(args.input, request, settings.format, given.looked === true)
   const g = asked === undefined ? given : withRange(given, asked.sent)
+  const known = asked?.looks === true ? await knownRange(given, { object, request, asked }) : undefined
+  if (known !== undefined) return known
   let result
   try {
     result = await g.next(g.args)
@@ -111,6 +125,8 @@ async function read(given: GetContext): Promise<Result> {
     const { output } = (result = found.result)
     const again = output === first ? body : takeBody(result, object, bodies)
     if (found.envelope !== undefined) {
+      // What it was asked for is where a message begins: of other formats another part is needed, or none may be read.
+      if (asked?.looks === true && found.envelope.inBody !== true) return await lookedAt(given, result, again())
       const upstream = found.source ?? again()
       const kind = runtime.streamKind(output.Body) ?? 'node'
       const { envelope, spent } = found

@@ -127,6 +127,7 @@ async function restore(text: UploadText, settings: Settings, request: RequestSet
       uploadId,
       multipart: parts,
       metadata,
+      resumption: metadata,
       summary: summaryWith(instructionFile, key, envelope.summary),
       instructionFile,
       request: { ...request, stateKey: undefined },

@@ -52,14 +52,19 @@ export interface InspectOptions {
 
 /**
  * Says what an object is, from a HeadObject (and a GetObject of the instruction file, where the envelope is not in the
- * metadata). No key is used and no key service asked; whether the client may read the object does not matter.
+ * metadata; of its first bytes, where those are the envelope). No key is used and no key service asked; whether the client may read the object does not matter.
  *
  * Throws ERR_S3CSE_CONFIG for mistakes in the arguments, and what the SDK throws for the requests.
  */
-export async function inspect(
+export function inspect(client: S3Client, input: InspectInput, { signal }: InspectOptions = {}): Promise<Inspection> {
+  return inspectObject(client, input, { signal, readsBody: true })
+}
+
+/** `readsBody`: a header in the body is read, also where the metadata say how long the plaintext is. */
+export async function inspectObject(
   client: S3Client,
   input: InspectInput,
-  { signal }: InspectOptions = {},
+  { signal, readsBody }: { readonly signal: AbortSignal | undefined; readonly readsBody: boolean },
 ): Promise<Inspection> {
   const own = settingsOf(client, 'inspect')
   const settings = { ...own, instructionFile: { ...own.instructionFile, read: true } }
@@ -75,7 +80,7 @@ export async function inspect(
   }
   const plain = { facts: undefined, problem: undefined, plaintextLength: found.storedLength }
   try {
-    const locating = { client, settings, input, object, signal, again: false, everySuffix: true }
+    const locating = { client, settings, input, object, signal, again: false, everySuffix: true, readsBody }
     const envelope = await locateEnvelope(locating, output)
     if (envelope === undefined) return { ...found, ...plain, status: 'plain' }
     return {

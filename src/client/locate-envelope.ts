@@ -8,6 +8,7 @@ import type { Envelope, ObjectMetadata, ObjectName, OpenRequest, RewrapEnvelopeR
 import type { Opener } from '../message/opener.js'
 import { SLICE_LENGTH } from '../message/verified-read.js'
 import type { ByteSource } from '../runtime/runtime.js'
+import { envelopeInBody } from './body-envelope.js'
 import { fileVersions } from './file-versions.js'
 import { asStored } from './internal.js'
 import { recogniseObject } from './open-object.js'
@@ -25,6 +26,10 @@ export interface Locating {
   readonly signal: AbortSignal | undefined
   /** Files under the names of old clients are looked for even where the client does not read what they are for. */
   readonly everySuffix?: boolean
+  /** The first bytes of the stored object, where they are at hand. Default: they are asked for. */
+  readonly start?: ((count: number) => Promise<Uint8Array>) | undefined
+  /** Whether an envelope in the body is read, also where the metadata show enough of it. Default: false. */
+  readonly readsBody?: boolean
   /** The current file did not fit before: older versions of it are tried too, where the bucket has them. */
   readonly again: boolean
 }
@@ -77,7 +82,11 @@ export function fileMismatch(message: string): CseError {
 export async function locateEnvelope(l: Locating, output: Output): Promise<LocatedEnvelope | undefined> {
   const { settings, object } = l
   const wanted = fileWanted(settings, output, object)
-  if (wanted === undefined) return recogniseObject(settings, output, object)
+  if (wanted !== 'needed') {
+    const shown = wanted === undefined ? recogniseObject(settings, output, object) : undefined
+    const inBody = shown?.inBody === true || shown === undefined ? await envelopeInBody(l, output, shown) : undefined
+    if (inBody !== undefined || shown !== undefined || wanted === undefined) return inBody ?? shown
+  }
   const suffix = suffixOf(settings, l.input)
   const older = l.input.VersionId !== undefined || (l.again && typeof output.VersionId === 'string')
   let found: LocatedEnvelope | undefined

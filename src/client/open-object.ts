@@ -1,6 +1,6 @@
 import { configError, CseError, NotEncryptedError, PolicyError } from '../errors.js'
 import type { ObjectFacts } from '../errors.js'
-import type { Envelope, EnvelopeSummary, ObjectMetadata, ObjectName } from '../formats/format.js'
+import type { Envelope, EnvelopeSummary, ObjectMetadata, ObjectName, StoredBytes } from '../formats/format.js'
 import type { Opener } from '../message/opener.js'
 import type { Settings } from './options.js'
 import { suffixOf } from './request-options.js'
@@ -63,16 +63,30 @@ export interface OpenEnvelope {
   readonly request: RequestSettings
   readonly object: ObjectName
   readonly signal: AbortSignal | undefined
+  /** Needed where the envelope is in the body. */
+  readonly stored?: StoredBytes
+  /** Only a part is to be opened. */
+  readonly ranges?: boolean
 }
 
 /** Policy, context and key, in that order. Who gets the Opener destroys it. */
-export function openEnvelope({ envelope, settings, request, object, signal }: OpenEnvelope): Promise<Opener> {
+export function openEnvelope({
+  envelope,
+  settings,
+  request,
+  object,
+  signal,
+  stored,
+  ranges,
+}: OpenEnvelope): Promise<Opener> {
   const opening = envelope.open({
     keyring: request.keyring,
     commitmentPolicy: settings.commitmentPolicy,
     legacy: settings.legacy,
     encryptionContext: request.encryptionContext,
     object,
+    ...(stored && { stored }),
+    ...(ranges === true && { ranges }),
     ...(signal === undefined ? {} : { signal }),
   })
   return untilAborted(opening, signal, (late) => late.destroy())

@@ -115,7 +115,23 @@ export function suffixOption(value: unknown, name: string): string {
   throw configError(`${name} must be a text that is not empty and shorter than a key may be`)
 }
 
-export function instructionFileOption(value: unknown, format: Format): Settings['instructionFile'] {
+export function formatOption(value: unknown, name: string): Format {
+  const format = (typeof value === 'object' ? value : undefined) as Partial<Format> | null | undefined
+  if (typeof format?.seal === 'function' && typeof format.recognise === 'function') return format as Format
+  throw configError(`${name} must be a format, such as s3ec() or esdk()`)
+}
+
+export function alsoReadOption(value: unknown, writes: Format): readonly Format[] {
+  if (value === undefined) return []
+  if (!Array.isArray(value)) throw configError('alsoRead must be an array of formats, such as [esdk()]')
+  const formats = value.map((entry: unknown) => formatOption(entry, 'alsoRead'))
+  const twice = [writes, ...formats].find(({ name }, index, all) => all.findIndex((one) => one.name === name) !== index)
+  if (twice === undefined) return Object.freeze(formats)
+  throw configError(`alsoRead: the format '${twice.name}' is there already. What it writes, a format reads as well.`)
+}
+
+/** `reads`: what is read besides is in it. */
+export function instructionFileOption(value: unknown, writes: Format, reads: Format): Settings['instructionFile'] {
   const members = ['read', 'write', 'overwrite', 'delete', 'suffix']
   const { read, write, overwrite, delete: deletes, suffix } = onlyMembers(value ?? {}, members, 'instructionFile')
   const checked = {
@@ -128,9 +144,10 @@ export function instructionFileOption(value: unknown, format: Format): Settings[
   if (checked.write && !checked.read) {
     throw configError('instructionFile: with write: true and read: false the client could not read what it writes')
   }
-  if ((checked.write || checked.delete) && format.instructionFiles === undefined) {
+  const lacks = checked.write ? writes : reads
+  if ((checked.write || checked.delete) && lacks.instructionFiles === undefined) {
     throw configError(
-      `instructionFile.${checked.write ? 'write' : 'delete'}: the format '${format.name}' has no instruction files`,
+      `instructionFile.${checked.write ? 'write' : 'delete'}: the format '${lacks.name}' has no instruction files`,
     )
   }
   return Object.freeze(checked)

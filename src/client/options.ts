@@ -3,15 +3,20 @@ import type { Budget } from '../bytes/budget.js'
 import { configError } from '../errors.js'
 import type { CommitmentPolicy, Format } from '../formats/format.js'
 import { s3ec } from '../formats/s3ec/s3ec.js'
+import { severalFormats } from '../formats/several.js'
 import type { Context, Keyring } from '../keyrings/keyring.js'
 import { bindOption, checkBindable } from './binding.js'
 import { observer } from './events.js'
 import type { EncryptionEvent, Observer } from './events.js'
+import { headerCache } from './header-cache.js'
+import type { HeaderCache } from './header-cache.js'
 import {
+  alsoReadOption,
   booleanOption,
   byteCount,
   commandNames,
   contextOption,
+  formatOption,
   instructionFileOption,
   keyringOption,
   legacyOption,
@@ -90,6 +95,12 @@ export interface EncryptionOptions {
   readonly keyring: Keyring
   /** How objects and envelopes look. Default: `s3ec()`. */
   readonly format?: Format | undefined
+  /**
+   * Formats that are read besides, such as `esdk()`. Objects that this library has written say which one they have; for
+   * others `esdk()` looks at the first bytes of every object without an envelope, which costs HeadObject a request more,
+   * and each GetObject with a Range. Default: none.
+   */
+  readonly alsoRead?: readonly Format[] | undefined
   /** Default: REQUIRE_ENCRYPT_REQUIRE_DECRYPT, which writes format V3 and reads nothing else. FORBID_ENCRYPT_ALLOW_DECRYPT writes V2; both *_ALLOW_DECRYPT read V2 and V3. */
   readonly commitmentPolicy?: CommitmentPolicy | undefined
   /** Authenticated, not secret; stored with the object in clear. Reading needs the same one. Only for KMS; raw keyrings have `materialsDescription`. Default: none. */
@@ -139,6 +150,7 @@ export interface EncryptionOptions {
 /** The options as checked and copied. */
 export interface Settings {
   readonly keyring: Keyring
+  /** It writes; what is read besides, it reads. */
   readonly format: Format
   readonly commitmentPolicy: CommitmentPolicy
   readonly encryptionContext: EncryptionContext | undefined
@@ -167,6 +179,8 @@ export interface Settings {
   readonly disk: Budget
   /** Multipart uploads that are under way. */
   readonly uploads: Uploads
+  /** Headers of messages that a part was read of. */
+  readonly headers: HeaderCache
 }
 
 const MIB = 1024 * 1024
@@ -174,6 +188,7 @@ const MIB = 1024 * 1024
 const names: readonly (keyof EncryptionOptions)[] = [
   'keyring',
   'format',
+  'alsoRead',
   'commitmentPolicy',
   'encryptionContext',
   'bind',
@@ -202,10 +217,8 @@ const policies: readonly CommitmentPolicy[] = [
 export function settings(given: EncryptionOptions): Settings {
   const options = { ...onlyMembers(given, names, 'addEncryption') } as Partial<EncryptionOptions>
   const keyring = keyringOption(options.keyring)
-  const format = options.format ?? s3ec()
-  if (typeof format !== 'object' || typeof format.seal !== 'function' || typeof format.recognise !== 'function') {
-    throw configError('format must be a format, such as s3ec()')
-  }
+  const writes = formatOption(options.format ?? s3ec(), 'format')
+  const format = severalFormats(writes, alsoReadOption(options.alsoRead, writes))
   const commitmentPolicy = options.commitmentPolicy ?? 'REQUIRE_ENCRYPT_REQUIRE_DECRYPT'
   if (!policies.includes(commitmentPolicy)) throw configError(`commitmentPolicy must be one of ${policies.join(', ')}`)
   let { encryptionContext } = options
@@ -239,7 +252,7 @@ export function settings(given: EncryptionOptions): Settings {
     spool,
     rangeReads: rangeReadsOption(options.rangeReads ?? 'reject'),
     legacy: legacyOption(options.legacy),
-    instructionFile: instructionFileOption(options.instructionFile, format),
+    instructionFile: instructionFileOption(options.instructionFile, writes, format),
     uploadStateMaxAge,
     uploadPartWait: milliseconds(options.uploadPartWait, 'uploadPartWait', 30_000),
     unsignedPayload: booleanOption(options.unsignedPayload, 'unsignedPayload'),
@@ -248,5 +261,6 @@ export function settings(given: EncryptionOptions): Settings {
     memory: budget(maxBufferedBytes),
     disk: budget(spool?.maxBytes ?? 0),
     uploads: uploads(uploadStateMaxAge),
+    headers: headerCache(),
   })
 }

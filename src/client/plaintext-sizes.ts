@@ -2,7 +2,7 @@ import type { _Object as ListedObject, S3Client } from '@aws-sdk/client-s3'
 
 import { configError } from '../errors.js'
 import { inParallel } from './in-parallel.js'
-import { inspect } from './inspect.js'
+import { inspectObject } from './inspect.js'
 import { onlyMembers } from './option-values.js'
 import { statusOf } from './sdk.js'
 import { CARRIED } from './stored-file.js'
@@ -52,7 +52,11 @@ export async function plaintextSizes(
   const keys = Contents.flatMap(({ Key }) => (Key === undefined ? [] : [Key]))
   const tasks = keys.map((Key) => async (): Promise<void> => {
     try {
-      const { plaintextLength } = await inspect(client, { ...members, Bucket: bucket, Key }, { signal })
+      const { plaintextLength } = await inspectObject(
+        client,
+        { ...members, Bucket: bucket, Key },
+        { signal, readsBody: false },
+      )
       sizes.set(Key, plaintextLength)
     } catch (error) {
       if (statusOf(error) !== 404) throw error

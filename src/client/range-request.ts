@@ -13,6 +13,8 @@ export interface AskedRange {
   readonly spec: RangeSpec | undefined
   /** Of the stored object, to be sent; `undefined`: the whole is asked for. */
   readonly sent: RangeSpec | undefined
+  /** The beginning is asked for, which shows what the object is. */
+  readonly looks: boolean
 }
 
 export function rangeRefused(message: string): CseError {
@@ -33,6 +35,11 @@ export function refuseParts(input: Input): void {
   )
 }
 
+/** The stored bytes that show whether an envelope is in the body. */
+export function startSpec({ bodyEnvelopes }: Format): RangeSpec {
+  return { first: 0, last: (bodyEnvelopes?.startLength ?? 1) - 1 }
+}
+
 /** HeadObject tells about whole objects only. */
 export function refuseRanges(input: Input): void {
   refuseParts(input)
@@ -42,16 +49,24 @@ export function refuseRanges(input: Input): void {
 
 /**
  * The range of a GetObject, and what to send for it. Throws ERR_S3CSE_RANGE_REFUSED where nothing that can be read
- * authenticates ranges and the caller has not chosen how to do without: also for ranges that S3 would ignore.
+ * authenticates ranges and the caller has not chosen how to do without: also for ranges that S3 would ignore. Where
+ * envelopes may be in bodies the beginning is asked for first. `looked`: that was done.
  */
-export function askedRange(input: Input, { rangeReads }: RequestSettings, format: Format): AskedRange | undefined {
+export function askedRange(
+  input: Input,
+  { rangeReads }: RequestSettings,
+  format: Format,
+  looked: boolean,
+): AskedRange | undefined {
   const { Range: header } = input
   refuseParts(input)
   if (header === undefined) return undefined
-  const authenticated = format.authenticatedRanges === true
+  const looks = format.bodyEnvelopes !== undefined && !looked
+  const authenticated = format.authenticatedRanges === true || looks
   if (rangeReads === 'reject' && !authenticated) throw partRefused()
   if (typeof header !== 'string') throw configError('Range must be a string')
   const spec = parseRange(header)
   const sends = spec !== undefined && (authenticated || rangeReads === 'unauthenticated')
-  return { header, spec, sent: sends ? storedSpec(spec) : undefined }
+  if (looks && sends) return { header, spec, sent: startSpec(format), looks }
+  return { header, spec, sent: sends ? storedSpec(spec) : undefined, looks: false }
 }

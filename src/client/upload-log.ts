@@ -19,13 +19,14 @@ export interface UploadLog {
 }
 
 function headerOf(upload: ActiveUpload, role: UploadRole, stateKey: boolean): UploadHeader {
-  const { bucket, key, uploadId, metadata, instructionFile, checksumAlgorithm, fullObjectChecksum, multipart } = upload
+  const { bucket, key, uploadId, resumption, instructionFile, checksumAlgorithm, fullObjectChecksum, multipart } =
+    upload
   const { partSize } = multipart
   return {
     bucket,
     key,
     uploadId,
-    metadata,
+    metadata: resumption,
     role,
     partSize,
     instructionFile,

@@ -37,6 +37,8 @@ export interface ActiveUpload {
   readonly uploadId: string
   readonly multipart: Multipart
   readonly metadata: ObjectMetadata
+  /** The same with what a saved state has beside it. */
+  readonly resumption: ObjectMetadata
   readonly summary: EnvelopeSummary
   /** Where the envelope goes when the upload is completed; `undefined`: it is in the metadata. */
   readonly instructionFile: UploadFile | undefined

@@ -8,12 +8,17 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   runtime: ['errors', 'bytes'],
   crypto: ['errors', 'bytes', 'runtime'],
   message: ['errors', 'bytes', 'runtime', 'crypto'],
+  // An entry of its own, with its folder.
+  gcm: ['errors', 'bytes', 'runtime', 'crypto', 'message'],
   keyrings: ['errors', 'bytes', 'runtime', 'crypto', 'message'],
   formats: ['errors', 'bytes', 'runtime', 'crypto', 'message', 'keyrings'],
   client: ['errors', 'bytes', 'runtime', 'crypto', 'message', 'keyrings', 'formats'],
+  // The functions of s3-cse/esdk without S3.
+  esdk: ['errors', 'bytes', 'runtime', 'crypto', 'message', 'keyrings', 'formats'],
   // Entry points: index.ts and kms.ts re-export only.
   index: ['errors', 'bytes', 'runtime', 'crypto', 'message', 'keyrings', 'formats', 'client'],
   kms: ['keyrings'],
+  'aws-crypto': ['keyrings'],
   testing: ['errors'],
 }
 
@@ -27,9 +32,10 @@ export const REQUIRED_PARTS: readonly string[] = Object.keys(MAY_IMPORT)
 const INTERFACE_FILES: ReadonlySet<string> = new Set(['message/sealer.ts', 'message/opener.ts'])
 
 /** A keyring's files begin with its word (kms.ts, kms-discovery.ts); the other files of keyrings/ are shared by all. */
-const KEYRINGS: ReadonlySet<string> = new Set(['aes', 'rsa', 'kms', 'x25519', 'multi', 'caching'])
+const KEYRINGS: ReadonlySet<string> = new Set(['aes', 'rsa', 'kms', 'x25519', 'multi', 'caching', 'aws'])
 
 const isKms = (file: string): boolean => /^keyrings\/kms[.-]/.test(file)
+const isAwsCrypto = (file: string): boolean => /^keyrings\/aws-/.test(file)
 
 /** Which imports of which packages are right where; all else is wrong. */
 const PACKAGES: readonly { name: RegExp; where: (file: string) => boolean; typesOnly: boolean; rule: string }[] = [
@@ -56,6 +62,12 @@ const PACKAGES: readonly { name: RegExp; where: (file: string) => boolean; types
     where: isKms,
     typesOnly: false,
     rule: 'only keyrings/kms*.ts knows the KMS client',
+  },
+  {
+    name: /^@aws-crypto\//,
+    where: isAwsCrypto,
+    typesOnly: false,
+    rule: 'only keyrings/aws-crypto.ts knows the AWS Encryption SDK',
   },
   {
     name: /^@smithy\/types$/,
@@ -93,7 +105,12 @@ export function layoutFaults(sources: ReadonlyMap<string, string>): string[] {
     }
     graph.set(file, edges)
   }
-  return [...faults, ...kmsFaults(graph), ...cycles(graph)]
+  return [
+    ...faults,
+    ...optionalFaults(graph, isKms, 'kms.ts'),
+    ...optionalFaults(graph, isAwsCrypto, 'aws-crypto.ts'),
+    ...cycles(graph),
+  ]
 }
 
 interface Edge {
@@ -148,15 +165,22 @@ function runtimeFault(file: string, target: string, typeOnly: boolean): string |
   return other === undefined || other === side(file) ? undefined : `${other} is for its own files`
 }
 
-/** The KMS client is optional: not even a type of it may be reached from index.ts, whose declarations would then need it. */
-function kmsFaults(graph: ReadonlyMap<string, readonly Edge[]>): string[] {
+/**
+ * The KMS client and the AWS Encryption SDK are optional: not even a type of them may be reached from index.ts, whose
+ * declarations would then need it.
+ */
+function optionalFaults(
+  graph: ReadonlyMap<string, readonly Edge[]>,
+  belongs: (file: string) => boolean,
+  entry: string,
+): string[] {
   const fromIndex = reached(graph, 'index.ts')
-  const fromKms = reached(graph, 'kms.ts')
+  const fromEntry = reached(graph, entry)
   return [...graph.keys()]
-    .filter(isKms)
+    .filter(belongs)
     .flatMap((file) => [
       ...(fromIndex.has(file) ? [`${file} is reached from index.ts`] : []),
-      ...(fromKms.has(file) ? [] : [`${file} is not reached from kms.ts`]),
+      ...(fromEntry.has(file) ? [] : [`${file} is not reached from ${entry}`]),
     ])
 }
 
