@@ -1,6 +1,6 @@
 /**
- * Benchmarks: `npm run bench -- [memory] [small] [caching] [speed] [options]`, all by default. Prints Markdown tables, writes JSON
- * to bench/results/, and ends with status 1 if a limit is exceeded.
+ * Benchmarks: `npm run bench -- [memory] [small] [caching] [speed] [esdk] [options]`, all by default. Prints Markdown
+ * tables, writes JSON to bench/results/, and ends with status 1 if a limit is exceeded.
  *
  *   memory   peak memory and throughput of PutObject and GetObject of one large stream
  *     --size 4GiB        plaintext; KiB, MiB and GiB are understood
@@ -17,10 +17,15 @@
  *     --runs 5           of each side of each row
  *     --rows <names>     only these: put-buffer, put-stream, upload, upload-unsigned, get-verified, get-delayed, download
  *     --directory <dir>  as above
+ *   esdk     messages of the AWS Encryption SDK in memory, against node:crypto and the libraries of AWS
+ *     --size 1GiB        plaintext
+ *     --runs 5           of each side
+ *     --python <path>    one with aws-encryption-sdk 4.x; default: one that the integration tests made, if it has that
  */
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { caching } from './caching.js'
+import { esdk } from './esdk.js'
 import { memory } from './memory.js'
 import { small } from './small.js'
 import { speed } from './speed.js'
@@ -28,13 +33,14 @@ import { buildSubjects } from './support/build.js'
 import { UsageError } from './support/errors.js'
 import { parseCount, parseSize } from './support/units.js'
 
-const BENCHMARKS = ['memory', 'small', 'caching', 'speed']
+const BENCHMARKS = ['memory', 'small', 'caching', 'speed', 'esdk']
 
 async function main(): Promise<boolean> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      size: { type: 'string', default: '4GiB' },
+      size: { type: 'string' },
+      python: { type: 'string' },
       directory: { type: 'string', default: tmpdir() },
       batches: { type: 'string', default: '20' },
       operations: { type: 'string', default: '1000' },
@@ -50,7 +56,7 @@ async function main(): Promise<boolean> {
   if (unknown !== undefined)
     throw new UsageError(`no benchmark is called ${unknown}: there are ${BENCHMARKS.join(', ')}`)
   const wanted = new Set(positionals.length === 0 ? BENCHMARKS : positionals)
-  const size = parseSize('size', values.size)
+  const sizeOr = (size: string): number => parseSize('size', values.size ?? size)
   const batches = parseCount('batches', values.batches)
   const operations = parseCount('operations', values.operations)
   const objects = parseCount('objects', values.objects)
@@ -62,13 +68,17 @@ async function main(): Promise<boolean> {
   const subjects = buildSubjects()
   try {
     let within = true
-    if (wanted.has('memory')) within = (await memory({ subjects, size, directory: values.directory })) && within
+    if (wanted.has('memory'))
+      within = (await memory({ subjects, size: sizeOr('4GiB'), directory: values.directory })) && within
     if (wanted.has('small')) {
       within = (await small({ subjects, batches, operations, profile: values['cpu-prof'] })) && within
     }
     if (wanted.has('caching')) within = (await caching({ subjects, objects, kmsDelay })) && within
     if (wanted.has('speed')) {
       within = (await speed({ subjects, sizes, runs, operations: rows, directory: values.directory })) && within
+    }
+    if (wanted.has('esdk')) {
+      within = (await esdk({ subjects, size: sizeOr('1GiB'), runs, python: values.python })) && within
     }
     return within
   } finally {
