@@ -71,6 +71,9 @@ export type {
   WrapRequest,
   WrapResult,
 } from './keyrings/keyring.js'
+export { multiKeyring } from './keyrings/multi.js'
+export type { MultiKeyringOptions } from './keyrings/multi.js'
 export { rsaKeyring } from './keyrings/rsa.js'
 export type { RsaAdditionalKey, RsaKeyringOptions } from './keyrings/rsa.js'
+export type { RsaPadding } from './keyrings/rsa-esdk.js'
 export type { KeyHandle, RsaKeyInput } from './runtime/runtime.js'

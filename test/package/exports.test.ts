@@ -30,10 +30,17 @@ import {
   type Keyring, KmsError, NotEncryptedError, PolicyError, removeEncryption, requestOptions, rsaKeyring, s3ec,
 } from 's3-cse'
 import { kmsDiscoveryKeyring, kmsKeyring } from 's3-cse/kms'
+import { decryptStream, encryptStream, type GcmEncryption, type ByteStream } from 's3-cse/gcm'
+import { decrypt, encrypt, esdk, openRange, type MessageDecryption, decryptStream as readMessage } from 's3-cse/esdk'
 import { startKms, startS3 } from 's3-cse/testing'
 
+export const sealed: GcmEncryption = encryptStream([new Uint8Array(3)], { key: new Uint8Array(16) })
+export const opened: ByteStream = decryptStream(sealed, { key: new Uint8Array(16), iv: sealed.iv, tag: sealed.tag })
 export const keyring: Keyring = kmsKeyring({ client: new KMSClient({}), keyId: 'alias/a', grantTokens: ['t'] })
 export const options: EncryptionOptions = { keyring, format: s3ec(), commitmentPolicy: 'FORBID_ENCRYPT_ALLOW_DECRYPT' }
+export const messages: EncryptionOptions = { keyring, format: esdk({ frameLength: 4096 }), alsoRead: [s3ec()] }
+export const message: MessageDecryption = readMessage([new Uint8Array(3)], { keyring })
+export const parts = [decrypt, encrypt, openRange]
 export const aggregated: S3 = addEncryption(new S3({}), options)
 export const view: S3Client = encryptedView(new S3Client({}), { keyring: rsaKeyring({ publicKey: 'pem' }) })
 export const put = new PutObjectCommand(
@@ -107,7 +114,9 @@ describe('the package as it is installed', () => {
         .filter((specifier) => !/^(\.|node:|#runtime$)/.test(specifier)),
     )
     assert.deepEqual(
-      [...new Set(packages)].sort().filter((name) => !/^@aws-sdk\/client-(s3|kms)$/.test(name)),
+      [...new Set(packages)]
+        .sort()
+        .filter((name) => !/^@aws-sdk\/client-(s3|kms)$|^@aws-crypto\/material-management-node$/.test(name)),
       [],
     )
   })
@@ -117,14 +126,22 @@ describe('the package as it is installed', () => {
     const names = (await evaluate(lean, code('s3-cse'))).trim().split(',')
     const expected = ['CseError', 'DecryptionError', 'KmsError', 'NotEncryptedError', 'PolicyError', 'RotationError']
     expected.push('addEncryption', 'aesKeyring', 'cachingKeyring', 'download', 'encryptedView', 'encryptionInfo')
-    expected.push('exportUpload', 'importReceipts', 'importUpload', 'inspect', 'plaintextSizes')
+    expected.push('exportUpload', 'importReceipts', 'importUpload', 'inspect', 'multiKeyring', 'plaintextSizes')
     expected.push('reEncryptInstructionFile', 'removeEncryption', 'requestOptions', 'rotateKey', 'rsaKeyring', 's3ec')
     expected.push('sesMail', 'uploadReceipt')
     assert.deepEqual(names, expected)
+    assert.equal(
+      (await evaluate(lean, code('s3-cse/gcm'))).trim(),
+      'CseError,DecryptionError,decrypt,decryptStream,encrypt,encryptStream,openSeekable,openSeekableUnverified',
+    )
     assert.match(await evaluate(lean, code('s3-cse/testing')), /startKms,startS3/)
     await assert.rejects(
       evaluate(lean, code('s3-cse/kms')),
       /ERR_MODULE_NOT_FOUND[\s\S]*@aws-sdk\/client-kms|client-kms/,
+    )
+    await assert.rejects(
+      evaluate(lean, code('s3-cse/aws-crypto')),
+      /ERR_MODULE_NOT_FOUND[\s\S]*@aws-crypto\/material-management-node/,
     )
     assert.equal((await evaluate(full, code('s3-cse/kms'))).trim(), 'kmsDiscoveryKeyring,kmsKeyring')
   })

@@ -11,6 +11,7 @@ const SOUND: Readonly<Record<string, string>> = {
   'errors.ts': 'export class CseError extends Error {}',
   'index.ts': `export { add } from './client/add.js'\nexport type { Runtime } from './runtime/runtime.js'`,
   'kms.ts': `export { kmsKeyring } from './keyrings/kms.js'`,
+  'aws-crypto.ts': `export { fromAwsCryptoKeyring } from './keyrings/aws-crypto.js'`,
   'bytes/base64.ts': `import { CseError } from '../errors.js'\nexport const x = CseError`,
   'runtime/runtime.ts': 'export interface Runtime { name: string }',
   'runtime/node.ts': `import { x } from 'node:crypto'\nimport { n } from './node-streams.js'\nexport { n, x }`,
@@ -18,10 +19,15 @@ const SOUND: Readonly<Record<string, string>> = {
   'runtime/browser.ts': `import type { Runtime } from './runtime.js'\nexport const runtime: Runtime = { name: '' }`,
   'crypto/gcm.ts': `import { runtime } from '#runtime'\nimport type { S } from '../message/sealer.js'\nexport { runtime, type S }`,
   'message/sealer.ts': `export { runtime as S } from '../crypto/gcm.js'`,
+  'gcm.ts': `export { encrypt } from './gcm/encrypt.js'`,
+  'gcm/encrypt.ts': `export { S as encrypt } from '../message/sealer.js'`,
+  'esdk.ts': `export type { decrypt } from './esdk/at-once.js'`,
+  'esdk/at-once.ts': `export type { F as decrypt } from '../formats/format.js'`,
   'keyrings/keyring.ts': 'export interface Keyring { name: string }',
   'keyrings/aes.ts': `import type { Keyring } from './keyring.js'\nexport function aesKeyring(): Keyring | undefined { return }`,
   'keyrings/kms.ts': `import { KMSClient } from '@aws-sdk/client-kms'\nimport { y } from './kms-arn.js'\nexport { KMSClient, y }`,
   'keyrings/kms-arn.ts': 'export const y = 1',
+  'keyrings/aws-crypto.ts': `export { KeyringNode as fromAwsCryptoKeyring } from '@aws-crypto/material-management-node'`,
   'formats/format.ts': `import type { Keyring } from '../keyrings/keyring.js'\nexport type F = Keyring`,
   'formats/s3ec/index.ts': `import type { F } from '../format.js'\nimport { S } from '../../message/sealer.js'\nexport { S, type F }`,
   'client/add.ts': `import { S3Client } from '@aws-sdk/client-s3'\nimport type { P } from '@smithy/types'\nexport { S } from '../formats/s3ec/index.js'\nexport { S3Client as add, type P }`,
@@ -62,6 +68,8 @@ describe('the order of src', () => {
       /against/,
     ],
     ['message uses keyrings', 'message/a.ts', `export type { Keyring } from '../keyrings/keyring.js'`, /against/],
+    ['gcm uses keyrings', 'gcm/a.ts', `import type { Keyring } from '../keyrings/keyring.js'`, /against/],
+    ['client uses gcm', 'client/a.ts', `import { encrypt } from '../gcm/encrypt.js'`, /against/],
     ['keyrings use formats', 'keyrings/aes-b.ts', `type A = import('../formats/format.js').F`, /against/],
     ['formats use client', 'formats/s3ec/a.ts', `export * from '../../client/add.js'`, /against the direction/],
     ['errors use bytes', 'errors.ts', `import { x } from './bytes/base64.js'`, /against the direction/],
@@ -103,10 +111,22 @@ describe('the order of src', () => {
       `import type { KMSClient } from '@aws-sdk/client-kms'`,
       /only keyrings/,
     ],
+    [
+      'the AWS Encryption SDK elsewhere',
+      'keyrings/multi.ts',
+      `import type { KeyringNode } from '@aws-crypto/material-management-node'`,
+      /only keyrings\/aws-crypto/,
+    ],
     ['another package', 'bytes/a.ts', `import { encode } from 'base64-js'`, /no other package/],
     ['a type of another package', 'client/a.ts', `import type { X } from '@smithy/core'`, /no other package/],
     ['a value of the types package', 'client/a.ts', `import { X } from '@smithy/types'`, /imports a value/],
     ['a KMS file that the entry does not reach', 'keyrings/kms-b.ts', '', /is not reached from kms\.ts/],
+    [
+      'a file for the AWS Encryption SDK that the entry does not reach',
+      'keyrings/aws-b.ts',
+      '',
+      /reached from aws-crypto/,
+    ],
     ['a file that is not there', 'client/a.ts', `import './b.js'`, /there is no/],
     ['an import without its extension', 'client/a.ts', `import './add'`, /there is no/],
     ['a new part', 'other/a.ts', '', /not a part that is known/],
@@ -128,6 +148,14 @@ describe('the order of src', () => {
       'client/a.ts': `export type { y } from '../keyrings/kms-arn.js'`,
     })
     assert.deepEqual(faults, ['keyrings/kms-arn.ts is reached from index.ts'])
+  })
+
+  test('finds: the AWS Encryption SDK behind the index, even as a type', () => {
+    const faults = faultsWith({
+      'index.ts': `export * from './client/a.js'`,
+      'client/a.ts': `export type { fromAwsCryptoKeyring } from '../keyrings/aws-crypto.js'`,
+    })
+    assert.deepEqual(faults, ['keyrings/aws-crypto.ts is reached from index.ts'])
   })
 
   test('an import that cannot be read is an error', () => {
