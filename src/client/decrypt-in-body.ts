@@ -138,11 +138,15 @@ async function verifyEnd(g: GetContext, begun: Begun & { opener: Opener }, start
   plaintext.fill(0)
 }
 
-/** Of a key that its header commits to: another one could open what was verified under this one only. */
+/**
+ * Of a key that its header commits to: another one could open what was verified under this one only. Not of signed
+ * messages, whose end shows how long their footer is.
+ */
 async function remember(g: GetContext, begun: Begun, opener: Opener, stored: StoredBytes): Promise<void> {
   const { found, first, sealedLength } = begun
   const { ETag: etag } = first
-  if (!found.envelope.summary.keyCommitment || typeof etag !== 'string' || etag === '') return
+  if (!found.envelope.summary.keyCommitment || opener.trailerLength > 0) return
+  if (typeof etag !== 'string' || etag === '') return
   const header = Uint8Array.from(await stored.start(opener.headerLength))
   g.settings.headers.set(placeOf(g.args.input, found.object), { etag, sealedLength, header })
 }
