@@ -17,7 +17,7 @@ import { giveAnswer, receiveTask } from '../support/processes.js'
 import { KIB, MIB } from '../support/units.js'
 import type { ByteSource } from '../../src/runtime/runtime.js'
 
-export type EsdkSide = 'raw' | 'frames' | 'aws'
+export type EsdkSide = 'raw' | 'frames' | 'streams' | 'aws'
 export type EsdkOperation = 'encrypt' | 'decrypt'
 
 export interface EsdkTask {
@@ -109,7 +109,7 @@ function raw(): Side {
 /** The module of the package by its place in src, as it was built. */
 const built = (place: string): Promise<unknown> => import(new URL(`../../../../dist/${place}.js`, import.meta.url).href)
 
-/** The library's own, as its streams use it. */
+/** The library's own, as objects are written and read. */
 async function frames(): Promise<Side> {
   type Built<M> = Promise<M>
   const { frameSealer } = await (built('formats/esdk/frame-sealer') as Built<
@@ -161,6 +161,24 @@ async function frames(): Promise<Side> {
   }
 }
 
+/** The library's own without S3. */
+async function streams(): Promise<Side> {
+  type Esdk = typeof import('../../src/esdk.js')
+  const { decryptStream, encrypt, encryptStream } = (await built('esdk')) as Esdk
+  const { aesKeyring } = (await built('index')) as typeof import('../../src/index.js')
+  const keyring = aesKeyring({ wrappingKey: randomBytes(32), keyNamespace: 'bench', keyName: 'bench' })
+  const drained = async (chunks: AsyncIterable<Uint8Array>): Promise<number> => {
+    let length = 0
+    for await (const chunk of chunks) length += chunk.length
+    return length
+  }
+  return {
+    encrypt: (chunks) => drained(encryptStream(chunks, { keyring })),
+    message: async (plaintext) => (await encrypt(plaintext, { keyring })).message,
+    decrypt: (chunks) => drained(decryptStream(chunks, { keyring })),
+  }
+}
+
 /** @aws-crypto/client-node, fed as fast as it takes it. */
 function aws(): Side {
   const { encrypt, encryptStream, decryptStream } = buildClient(CommitmentPolicy.REQUIRE_ENCRYPT_REQUIRE_DECRYPT)
@@ -190,7 +208,7 @@ function aws(): Side {
   }
 }
 
-const SIDES: Readonly<Record<EsdkSide, () => Side | Promise<Side>>> = { raw, frames, aws }
+const SIDES: Readonly<Record<EsdkSide, () => Side | Promise<Side>>> = { raw, frames, streams, aws }
 
 const { side, operation, size } = await receiveTask<EsdkTask>()
 const { encrypt, message, decrypt } = await SIDES[side]()

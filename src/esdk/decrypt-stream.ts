@@ -110,7 +110,8 @@ async function* inOrder(opener: Opener, source: ByteSource, held: Resources): As
     if (chunk === undefined) break
     const from = Math.min(skip, chunk.length)
     skip -= from
-    const plaintext = await stream.update(chunk.subarray(from))
+    const opened = stream.update(chunk.subarray(from))
+    const plaintext = opened instanceof Promise ? await opened : opened
     if (plaintext.length > 0) yield plaintext
   }
   const last = await stream.final(new Uint8Array(0))

@@ -8,8 +8,8 @@ import type { ByteSource } from '../runtime/runtime.js'
 import { messageHeader, type MessageHeader } from './header.js'
 import { ENCRYPT_NAMES, takeMessageOptions, type EncryptMessageOptions, type TakenOptions } from './options.js'
 
-/** What is sealed at once, in bytes of plaintext, in whole frames: at least one. */
-const PIECE_LENGTH = 256 * 1024
+/** What is sealed at once, in bytes of plaintext, in whole frames: at least one. More is not faster, and has to be gathered. */
+const PIECE_LENGTH = 64 * 1024
 
 /** A message that is being written. */
 export interface MessageEncryption extends ByteStream {
@@ -24,7 +24,7 @@ export interface WrittenHeader extends MessageHeader {
 }
 
 /**
- * Encrypts a stream of any length as a message of the AWS Encryption SDK. Memory: a few frames, 256 KiB at least. Nothing
+ * Encrypts a stream of any length as a message of the AWS Encryption SDK. Memory: a few frames, 64 KiB at least. Nothing
  * is read, and the keyring not asked, before the message is read.
  *
  * @throws CseError `ERR_S3CSE_CONFIG` for a wrong option or input. The stream fails with that where the keyring's answer

@@ -14,11 +14,13 @@ export type ByteInput =
 export type CheckExtent = (offset: number, length: number) => void
 
 /** Nothing is read before the first `next()`. What is known to be too long is refused now. Default of `check`: nothing is. */
-export function inputSource(owner: string, input: unknown, check: CheckExtent = () => undefined): ByteSource {
+export function inputSource(owner: string, input: unknown, check?: CheckExtent): ByteSource {
   const length = lengthOfInput(input)
-  if (length !== undefined) check(0, length)
+  if (length !== undefined) check?.(0, length)
   const bytes = viewOf(input)
-  return bytes === undefined ? limited(streamSource(owner, input), check) : sourceOfBytes(bytes, Infinity)
+  if (bytes !== undefined) return sourceOfBytes(bytes, Infinity)
+  const source = streamSource(owner, input)
+  return check === undefined ? source : limited(source, check)
 }
 
 /** In bytes, where it can be seen. */

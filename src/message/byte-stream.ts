@@ -2,7 +2,6 @@ import { runtime } from '#runtime'
 import { abortError } from '../bytes/abort.js'
 import type { Resources } from '../bytes/resources.js'
 import { configError, type CseError } from '../errors.js'
-import { sourceOf } from './streamed-read.js'
 import type { ByteSource } from '../runtime/runtime.js'
 
 /**
@@ -38,7 +37,7 @@ export function unlessReleased<T>(held: Resources, promise: Promise<T>): Promise
 
 /** `held` is given back at the end, on an error, and when the stream is given up. */
 export function byteStream(chunks: AsyncIterable<Uint8Array>, held: Resources): ByteStream {
-  const source = sourceOf(guarded(chunks, held), held)
+  const source = guarded(chunks[Symbol.asyncIterator](), held)
   let taken = false
   const take = (): ByteSource => {
     if (taken) throw configError('This stream was read already: it can be read once.')
@@ -53,11 +52,27 @@ export function byteStream(chunks: AsyncIterable<Uint8Array>, held: Resources): 
 }
 
 /** Ends with an error where the stream was given up, whatever the chunks would still give. */
-async function* guarded(chunks: AsyncIterable<Uint8Array>, held: Resources): AsyncGenerator<Uint8Array, void> {
-  throwIfReleased(held)
-  for await (const chunk of chunks) {
-    throwIfReleased(held)
-    yield chunk
+function guarded(chunks: AsyncIterator<Uint8Array>, held: Resources): ByteSource {
+  let ended = false
+  return {
+    async next() {
+      if (ended) return undefined
+      try {
+        throwIfReleased(held)
+        const { done, value } = await chunks.next()
+        throwIfReleased(held)
+        if (done !== true) return value
+        ended = true
+        held.release()
+        return undefined
+      } catch (caught) {
+        // After a cancel what fails is the consequence: the reason is what was given to the cancel.
+        const error = held.error ?? (caught as Error)
+        held.release(error)
+        throw error
+      }
+    },
+    cancel: (error) => held.release(error),
   }
 }
 

@@ -102,7 +102,12 @@ export interface Made {
   readonly signer: EcdsaSigner
 }
 
-export const RAW_KEY = { namespace: 'test', name: 'key', key: bytes(32) }
+const rawKey: Uint8Array = bytes(32)
+export const RAW_KEY: { readonly namespace: string; readonly name: string; readonly key: Uint8Array } = {
+  namespace: 'test',
+  name: 'key',
+  key: rawKey,
+}
 
 /** Everything that a sealer of a signed message needs; its data key is under `RAW_KEY`. `frameLength` 0: not framed. */
 export async function messageFor(

@@ -1,7 +1,8 @@
 import { joined } from '../../bytes/body.js'
 import { configError, CseError, DecryptionError } from '../../errors.js'
 import type { Opener, OpenerStream } from '../../message/opener.js'
-import type { Aes, EcdsaVerifier } from '../../runtime/runtime.js'
+import { andThen } from '../../keyrings/options.js'
+import type { Aes, EcdsaVerifier, MaybePromise } from '../../runtime/runtime.js'
 import { maxFooterLength, verifyFooter, verifyHeader, type SignedHeader } from './footer.js'
 import { beginsFinal, frameGatherer } from './frame-gatherer.js'
 import { FINAL_FRAME_OVERHEAD, FRAME_OVERHEAD } from './frames.js'
@@ -95,7 +96,7 @@ function refuse(): never {
 }
 
 interface FrameStream extends OpenerStream {
-  update(sealed: Uint8Array): Promise<Uint8Array>
+  update(sealed: Uint8Array): MaybePromise<Uint8Array>
   final(): Promise<Uint8Array>
   /** Wipes what was not given out. */
   destroy(): void
@@ -116,48 +117,63 @@ function frameStream(
   let held: Uint8Array | undefined
 
   /** Regular frames that follow each other, whole. */
-  const openRegular = async (frames: Uint8Array): Promise<Uint8Array> => {
+  const openRegular = (frames: Uint8Array, opened: Uint8Array[]): MaybePromise<void> => {
     const first = next
     next += frames.length / full
-    const plaintext = await openFrames(keys, first, frames, false)
-    signed?.verifier.update(frames)
-    return plaintext
+    return andThen(openFrames(keys, first, frames, false), (plaintext) => {
+      opened.push(plaintext)
+      signed?.verifier.update(frames)
+    })
   }
-  const openFinal = async (frame: Uint8Array): Promise<void> => {
-    held = await openFrames(keys, next, frame, true)
-    signed?.verifier.update(frame)
-  }
+  const openFinal = (frame: Uint8Array): MaybePromise<void> =>
+    andThen(openFrames(keys, next, frame, true), (plaintext) => {
+      held = plaintext
+      signed?.verifier.update(frame)
+    })
   const takeFooter = (bytes: Uint8Array): void => {
     if (bytes.length > footer.length - footerLength) throw new DecryptionError()
     footer.set(bytes, footerLength)
     footerLength += bytes.length
   }
-  const update = async (sealed: Uint8Array, opened: Uint8Array[]): Promise<void> => {
+  /** What is left of the bytes after one step: frames that lie in them whole, or one that has come together. */
+  const step = (sealed: Uint8Array, opened: Uint8Array[]): MaybePromise<Uint8Array> => {
+    const count = pending.length === 0 ? wholeFrames(sealed, full) : 0
+    if (count > 0) {
+      const end = count * full
+      return andThen(openRegular(sealed.subarray(0, end), opened), () => sealed.subarray(end))
+    }
+    const rest = sealed.subarray(pending.add(sealed))
+    const frame = pending.take()
+    if (frame === undefined) return rest
+    return andThen(beginsFinal(frame, 0) ? openFinal(frame) : openRegular(frame, opened), () => rest)
+  }
+  /** No promise for each frame while the cipher answers at once. */
+  const steps = (sealed: Uint8Array, opened: Uint8Array[]): MaybePromise<void> => {
     let rest = sealed
     while (rest.length > 0 && held === undefined) {
-      if (pending.length === 0) {
-        const count = wholeFrames(rest, full)
-        if (count > 0) opened.push(await openRegular(rest.subarray(0, count * full)))
-        rest = rest.subarray(count * full)
-      }
-      rest = rest.subarray(pending.add(rest))
-      const frame = pending.take()
-      if (frame === undefined) continue
-      if (beginsFinal(frame, 0)) await openFinal(frame)
-      else opened.push(await openRegular(frame))
+      const left = step(rest, opened)
+      if (left instanceof Promise) return left.then((later) => steps(later, opened))
+      rest = left
     }
     takeFooter(rest)
   }
+  const wiped = (error: unknown, opened: readonly Uint8Array[]): never => {
+    for (const plaintext of opened) plaintext.fill(0)
+    throw error
+  }
   return {
-    async update(sealed) {
+    update(sealed) {
       const opened: Uint8Array[] = []
       try {
-        await update(sealed, opened)
+        const done = steps(sealed, opened)
+        if (!(done instanceof Promise)) return joined(...opened)
+        return done.then(
+          () => joined(...opened),
+          (error: unknown) => wiped(error, opened),
+        )
       } catch (error) {
-        for (const plaintext of opened) plaintext.fill(0)
-        throw error
+        return wiped(error, opened)
       }
-      return joined(...opened)
     },
     async final() {
       if (held === undefined) throw new DecryptionError()
