@@ -1,5 +1,4 @@
 import { CreateBucketCommand } from '@aws-sdk/client-s3'
-import type { Cell } from '../support/results.js'
 import { attempt } from './attempt.js'
 import type { Meeting } from './meeting.js'
 import type { Inputs } from './inputs.js'
@@ -10,16 +9,9 @@ import type { Peer, PeerClient } from './peer.js'
 import type { Endpoints, PeerCommand } from './peer-process.js'
 import { session } from './session.js'
 import type { Session } from './session.js'
+import { tryAll } from './tally.js'
+import type { Outcome } from './tally.js'
 import { detailsOf, plan } from './trials.js'
-import type { Planned } from './trials.js'
-
-const AT_A_TIME = 4
-
-export interface Outcome {
-  readonly cells: readonly Cell[]
-  readonly failures: readonly string[]
-  readonly trials: number
-}
 
 /** Tries everything with one peer. `log` gets what each trial came to. */
 export async function meet(
@@ -67,45 +59,11 @@ async function withClient(client: PeerClient, sides: Sides, log: Place['log']): 
     if (planned.some((trial) => trial.departure === departure)) continue
     failures.push(`${client.name}: nothing that is tried is about the departure '${departure.name}'`)
   }
-  const cells = new Map<string, Cell>()
-  const failed = new Map<string, string[]>()
-  const rest = [...planned]
-  let finished = 0
-  const worker = async (): Promise<void> => {
-    for (let trial = rest.shift(); trial !== undefined; trial = rest.shift()) {
-      const error: unknown = await attempt(m, trial).then(
-        () => undefined,
-        (thrown: unknown) => thrown ?? new Error('nothing'),
-      )
-      const text = error === undefined ? undefined : textOf(error)
-      log(`${trial.cell} (${detailsOf(trial)}): ${text ?? 'ok'}`)
-      const failure = judge(trial, text)
-      if (failure !== undefined) {
-        // Names of objects aside, so that what fails alike is one line.
-        const what = `${cellOf(trial).name}: ${failure}`.replaceAll(/"?interop-[^\s"]+"?/g, 'an object')
-        failed.set(what, [...(failed.get(what) ?? []), detailsOf(trial)])
-      }
-      const cell = cellOf(trial)
-      cells.set(cell.name, { ...cell, trials: (cells.get(cell.name)?.trials ?? 0) + 1 })
-      finished += 1
-    }
-  }
-  await Promise.all(Array.from({ length: AT_A_TIME }, worker))
-  if (finished !== planned.length) {
-    failures.push(`${client.name}: ${finished} trials were made, and ${planned.length} planned`)
-  }
-  for (const [what, details] of failed) failures.push(`${what} (${details.join('; ')})`)
-  const inOrder = [...new Set(planned.map((trial) => cellOf(trial).name))]
-  return { cells: inOrder.flatMap((name) => cells.get(name) ?? []), failures, trials: finished }
-}
-
-function judge({ departure }: Planned, text: string | undefined): string | undefined {
-  if (departure === undefined) return text
-  if (text === undefined) return `it worked: the departure '${departure.name}' is no longer there`
-  return departure.sign.test(text) ? undefined : `another failure than the departure '${departure.name}': ${text}`
-}
-
-function cellOf({ cell, departure }: Planned): Cell {
-  if (departure === undefined) return { name: cell, outcome: 'pass' }
-  return { name: `${cell}: ${departure.name}`, outcome: 'departure', reason: departure.reason }
+  const outcome = await tryAll(client.name, planned, {
+    attempt: (trial) => attempt(m, trial),
+    textOf,
+    detailsOf,
+    log,
+  })
+  return { ...outcome, failures: [...failures, ...outcome.failures] }
 }

@@ -4,11 +4,13 @@
  * to its standard error. Its environment says where S3 and KMS are: S3_ENDPOINT, KMS_ENDPOINT, AWS_REGION,
  * AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY; buckets are addressed by path. It ends when its input ends.
  */
-export type PeerRequest = {
-  readonly id: number
-  readonly bucket: string
-  readonly key: string
-} & (PutRequest | GetRequest | ReencryptRequest | DeleteRequest)
+export type PeerRequest =
+  | ({
+      readonly id: number
+      readonly bucket: string
+      readonly key: string
+    } & (PutRequest | GetRequest | ReencryptRequest | DeleteRequest))
+  | MessageRequest
 
 export type Format = 'V1' | 'V2' | 'V3'
 export type Envelope = 'metadata' | 'instruction-file'
@@ -72,6 +74,46 @@ export interface ReencryptRequest extends ClientSettings {
 
 export interface DeleteRequest extends ClientSettings {
   readonly op: 'delete'
+}
+
+/** A wrapping key of the AWS Encryption SDK. */
+export type MessageKey =
+  | {
+      readonly kind: 'aes'
+      readonly namespace: string
+      readonly name: string
+      /** 16, 24 or 32 bytes. */
+      readonly hex: string
+    }
+  | {
+      readonly kind: 'rsa'
+      readonly namespace: string
+      readonly name: string
+      readonly padding: 'PKCS1' | 'OAEP_SHA1' | 'OAEP_SHA256' | 'OAEP_SHA384' | 'OAEP_SHA512'
+      /** PEM: PKCS#8, and SubjectPublicKeyInfo. */
+      readonly privateKey: string
+      readonly publicKey: string
+    }
+  /** Endpoint: of the KMS that has it, which need not be that of the environment. */
+  | { readonly kind: 'kms'; readonly arn: string; readonly endpoint: string }
+
+/** A message of the AWS Encryption SDK is made from a file, or opened. */
+export interface MessageRequest {
+  readonly id: number
+  readonly op: 'encrypt' | 'decrypt'
+  readonly from: string
+  readonly to: string
+  /** Several are a multi-keyring, the first of them its generator. */
+  readonly keys: readonly [MessageKey, ...MessageKey[]]
+  /** As Java names it: ALG_AES_256_GCM_HKDF_SHA512_COMMIT_KEY. */
+  readonly suite: string
+  /** 0 is a message without frames. */
+  readonly frameLength: number
+  readonly context: Context
+  /** Keys of pairs of the context that are authenticated and not stored. */
+  readonly required: readonly string[]
+  readonly policy: 'FORBID_ENCRYPT_ALLOW_DECRYPT' | 'REQUIRE_ENCRYPT_ALLOW_DECRYPT' | 'REQUIRE_ENCRYPT_REQUIRE_DECRYPT'
+  readonly maxEncryptedDataKeys?: number
 }
 
 export type PeerAnswer =

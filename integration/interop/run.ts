@@ -8,6 +8,8 @@ import { startS3 } from 's3-cse/testing'
 import { whenTold } from '../support/ending.js'
 import { deleteResult, recordResult } from '../support/results.js'
 import { startServer } from '../support/servers.js'
+import { meetMessages } from './esdk/meet.js'
+import type { MessagePeer } from './esdk/peer.js'
 import { makeInputs } from './inputs.js'
 import { meet } from './matrix.js'
 import type { Place } from './matrix.js'
@@ -16,6 +18,7 @@ import type { Peer } from './peer.js'
 
 const AT_A_TIME = 2
 const UNAVAILABLE = 'it can be installed'
+const MESSAGES_TRIED = 'messages both ways, suites, keyrings, contexts, ranges, refusals'
 
 const args = process.argv.slice(2)
 const wanted = args.filter((arg) => !arg.startsWith('--'))
@@ -71,26 +74,30 @@ for (const failure of failures) console.error(`failed: ${failure}`)
 process.exitCode = failures.length > 0 ? 1 : 0
 
 async function tryPeer(name: string, place: Place): Promise<void> {
-  const { peer } = (await import(pathToFileURL(path.join(directory, `${name}.ts`)).href)) as { peer: Peer }
+  const { peer } = (await import(pathToFileURL(path.join(directory, `${name}.ts`)).href)) as {
+    peer: Peer | MessagePeer
+  }
   const { subject, pinned } = peer
+  const tried = 'messages' in peer ? { tried: MESSAGES_TRIED } : {}
   // What fails leaves no result, not even that of an earlier run.
   deleteResult('interop', subject)
   const command = await peer.install()
   if ('unavailable' in command) {
     const version = typeof peer.version === 'string' ? peer.version : '-'
     const cell = { name: UNAVAILABLE, outcome: 'departure', reason: command.unavailable } as const
-    recordResult({ part: 'interop', subject, version, pinned, cells: [cell] })
+    recordResult({ part: 'interop', subject, version, pinned, cells: [cell], ...tried })
     console.log(`${name}: not available: ${command.unavailable}`)
     return
   }
   const version = typeof peer.version === 'string' ? peer.version : await peer.version()
   const started = Date.now()
-  const { cells, failures: failed, trials } = await meet(peer, command, place)
+  const outcome = 'messages' in peer ? await meetMessages(peer, command, place) : await meet(peer, command, place)
+  const { cells, failures: failed, trials } = outcome
   failures.push(...failed.map((failure) => `${name}: ${failure}`))
   const departures = cells.filter(({ outcome }) => outcome === 'departure').length
   const seconds = Math.round((Date.now() - started) / 1000)
   console.log(
     `${name}: ${subject} ${version}: ${trials} trials in ${cells.length} rows, ${departures} of them departures; ${failed.length} failed; ${seconds} s`,
   )
-  if (failed.length === 0) recordResult({ part: 'interop', subject, version, pinned, cells })
+  if (failed.length === 0) recordResult({ part: 'interop', subject, version, pinned, cells, ...tried })
 }

@@ -13,7 +13,7 @@ export interface Session {
 export class PeerError extends Error {}
 
 /** A program that is started when it is first asked, anew after an end, and after as many requests as the peer bears. */
-export function session(peer: Peer, command: PeerCommand, endpoints: Endpoints): Session {
+export function session(peer: Pick<Peer, 'requestsPerProcess'>, command: PeerCommand, endpoints: Endpoints): Session {
   let running: PeerProcess | undefined
   let asked = 0
   let last: Promise<unknown> = Promise.resolve()
