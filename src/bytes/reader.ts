@@ -58,3 +58,11 @@ export function exactReader(source: ByteSource): ExactReader {
     },
   }
 }
+
+/** The whole of a source that has exactly `length` bytes. */
+export async function allOf(source: ByteSource, length: number): Promise<Uint8Array> {
+  const reader = exactReader(source)
+  const bytes = await reader.read(length)
+  await reader.end()
+  return bytes
+}

@@ -3,13 +3,15 @@ import type { GetObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
 
 import { runtime } from '#runtime'
 import { exactReader } from '../bytes/reader.js'
-import type { Envelope, ObjectName, OpenRequest, StoredBytes } from '../formats/format.js'
+import { CseError } from '../errors.js'
+import type { BodyEnvelopes, Envelope, ObjectName, OpenRequest, StoredBytes } from '../formats/format.js'
 import { asStored } from './internal.js'
+import { fileMismatch } from './file-mismatch.js'
 import type { Settings } from './options.js'
 import { answeredRange } from './range-answer.js'
 import { formatRange } from './range.js'
 import type { ByteRange } from './range.js'
-import { sendOptions } from './sdk.js'
+import { sendOptions, statusOf, untilAborted } from './sdk.js'
 import type { Input, Output } from './sdk.js'
 import { carriedMembers } from './stored-file.js'
 
@@ -36,12 +38,31 @@ export async function envelopeInBody(
   const { settings, object, readsBody = false } = l
   const { bodyEnvelopes } = settings.format
   const length = storedLengthOf(output)
-  if (bodyEnvelopes === undefined || length === 0) return shown
+  // (A request that is being presigned has no answer.)
+  if (bodyEnvelopes === undefined || length === 0 || output.presigned !== undefined) return shown
   const stored = storedBytes(l, output, length)
   const isKnown = shown !== undefined && !readsBody && length !== undefined
   if (isKnown && shown.plaintextLength(length) !== undefined) return withStored(shown, stored)
   const found = bodyEnvelopes.recognise(await stored.start(bodyEnvelopes.startLength), object) ?? shown
   return found && withStored(found, stored)
+}
+
+/**
+ * The envelope that a body begins with. What begins like one and is none is a plain object to who takes those; to all
+ * others it is damaged (ERR_S3CSE_ENVELOPE_INVALID).
+ */
+export function recogniseStart(
+  bodyEnvelopes: BodyEnvelopes,
+  start: Uint8Array,
+  object: ObjectName,
+  takesPlain: () => boolean,
+): Envelope | undefined {
+  try {
+    return bodyEnvelopes.recognise(start, object)
+  } catch (error) {
+    if (takesPlain()) return undefined
+    throw error
+  }
 }
 
 /** Of the whole stored object, in bytes. */
@@ -91,16 +112,34 @@ async function part(
     IfMatch: output.ETag,
     Range: formatRange(spec),
   } as GetObjectCommandInput
-  const answer = (await client.send(new GetObjectCommand(asStored(get)), sendOptions(signal))) as unknown as Output
+  const answer = await client.send(new GetObjectCommand(asStored(get)), sendOptions(signal)).then(
+    (found) => found as unknown as Output,
+    (error: unknown) => {
+      throw unreadable(error, `${bucket}/${key}`)
+    },
+  )
   const source = runtime.source(answer.Body)
   try {
     const answered = answeredRange(answer, spec, `${bucket}/${key}`)?.part
     const length = answered === undefined ? storedLengthOf(answer) : answered.end - answered.start
     const reader = exactReader(source)
-    const bytes = await reader.read(Math.min(end - start, length ?? 0))
-    if (answered !== undefined) await reader.end()
+    const bytes = await untilAborted(reader.read(Math.min(end - start, length ?? 0)), signal)
+    if (answered !== undefined) await untilAborted(reader.end(), signal)
     return bytes
   } finally {
     source.cancel()
   }
+}
+
+/** What S3 refuses here it may have answered: an archived object has a HeadObject and no body. */
+function unreadable(error: unknown, where: string): unknown {
+  const status = statusOf(error)
+  if (status === undefined || status >= 500) return error
+  if (status === 412) return fileMismatch(`${where} was replaced while it was looked at: ask again`)
+  const { name } = error as { name?: string }
+  return new CseError(
+    'ERR_S3CSE_RESPONSE_UNEXPECTED',
+    `The first bytes of ${where}, which show whether it is a message, cannot be read (${status} ${name ?? ''})`,
+    { cause: error },
+  )
 }

@@ -3,7 +3,7 @@ import type { HeadObjectCommandInput } from '@aws-sdk/client-s3'
 
 import { configError } from '../errors.js'
 import { asStored } from './internal.js'
-import { isFileMismatch } from './locate-envelope.js'
+import { isFileMismatch } from './file-mismatch.js'
 import { sendOptions, statusOf } from './sdk.js'
 import type { CommandContext, Input, Output } from './sdk.js'
 import { carriedMembers } from './stored-file.js'

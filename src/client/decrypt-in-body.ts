@@ -1,6 +1,6 @@
 import { peekable } from '../bytes/peekable.js'
 import type { PeekableSource } from '../bytes/peekable.js'
-import { exactReader } from '../bytes/reader.js'
+import { allOf } from '../bytes/reader.js'
 import { resources } from '../bytes/resources.js'
 import { CseError } from '../errors.js'
 import type { StoredBytes } from '../formats/format.js'
@@ -25,7 +25,10 @@ import type { ByteRange } from './range.js'
 import { untilAborted } from './sdk.js'
 import type { Output } from './sdk.js'
 
-type Begun = Pick<Reading, 'found' | 'first' | 'sealedLength' | 'where' | 'answered'>
+type Begun = Pick<Reading, 'found' | 'first' | 'sealedLength' | 'where' | 'answered'> & {
+  /** The end of the object, where a format has asked for it. */
+  tail: Uint8Array | undefined
+}
 
 /**
  * The same for an envelope at the start of the stored bytes, which has to be read before anything is known. Of a range
@@ -43,7 +46,7 @@ export async function decryptInBody(g: GetContext, output: Output, given: Found)
   if (asked?.sent !== undefined && answered === undefined) {
     throw unexpected(`The server ignores Range: no part of ${where} can be read from it by itself`)
   }
-  const begun: Begun = { found, first: { ...output }, sealedLength, answered, where }
+  const begun: Begun = { found, first: { ...output }, sealedLength, answered, where, tail: undefined }
   const stored = storedBytes(g, begun, start)
   const held = resources()
   held.hold((error) => start.cancel(error))
@@ -101,12 +104,13 @@ async function storedPart(g: GetContext, begun: Begun, start: PeekableSource, pa
     const bytes = await start.start(part.end)
     if (bytes.length === part.end) return bytes.subarray(part.start)
   }
+  const tailAt = begun.sealedLength - (begun.tail?.length ?? 0)
+  if (begun.tail !== undefined && part.start >= tailAt) {
+    return begun.tail.subarray(part.start - tailAt, part.end - tailAt)
+  }
   const source = await reread(g, begun, part)
   try {
-    const reader = exactReader(source)
-    const bytes = await reader.read(part.end - part.start)
-    await reader.end()
-    return bytes
+    return await untilAborted(allOf(source, part.end - part.start), g.signal)
   } catch (error) {
     source.cancel(error as Error)
     throw error
@@ -125,7 +129,11 @@ function storedBytes(g: GetContext, begun: Begun, start: PeekableSource): Stored
       if (had.length < end) had = await storedPart(g, begun, start, { start: 0, end })
       return had.subarray(0, end)
     },
-    end: (count) => storedPart(g, begun, start, { start: Math.max(0, sealedLength - count), end: sealedLength }),
+    async end(count) {
+      const length = Math.min(count, sealedLength)
+      begun.tail = await storedPart(g, begun, start, { start: sealedLength - length, end: sealedLength })
+      return begun.tail
+    },
   }
 }
 
@@ -146,6 +154,7 @@ async function remember(g: GetContext, begun: Begun, opener: Opener, stored: Sto
   const { found, first, sealedLength } = begun
   const { ETag: etag } = first
   if (!found.envelope.summary.keyCommitment || opener.trailerLength > 0) return
+  if (opener.authentication !== 'segment') return
   if (typeof etag !== 'string' || etag === '') return
   const header = Uint8Array.from(await stored.start(opener.headerLength))
   g.settings.headers.set(placeOf(g.args.input, found.object), { etag, sealedLength, header })

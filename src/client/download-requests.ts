@@ -35,6 +35,8 @@ export interface ObjectRequests {
   again(pin: Pin): Promise<FoundObject | undefined>
   /** The stored bytes [from, to) of exactly that version. */
   range(pin: Pin, from: number, to: number, signal: AbortSignal): Promise<ByteSource>
+  /** What a request for the same version has failed with, or that the object is not the same any more. */
+  changed(error: unknown): unknown
   /** The input of a request for the same version. */
   pinned(pin: Pin): GetObjectCommandInput
 }
@@ -129,8 +131,11 @@ export function objectRequests(
   const isPinned = (output: Output, { etag, versionId }: Pin): boolean =>
     output.ETag === etag && (versionId === undefined || output.VersionId === versionId)
 
+  const changedError = (error: unknown): unknown => (statusOf(error) === 412 ? objectChanged(where, error) : error)
+
   return {
     pinned,
+    changed: changedError,
     async begin(length) {
       const output = await get({ ...input, Range: `bytes=0-${length - 1}` }, signal).catch((error: unknown) => {
         if (statusOf(error) !== 416) throw error
@@ -175,7 +180,7 @@ export function objectRequests(
       try {
         output = await get({ ...pinned(pin), ...range }, abortSignal)
       } catch (error) {
-        throw statusOf(error) === 412 ? objectChanged(where, error) : error
+        throw changedError(error)
       }
       return withBody(output, (source) => {
         if (!isPinned(output, pin)) throw objectChanged(where)

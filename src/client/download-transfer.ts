@@ -18,10 +18,13 @@ import { fitsPlan, resumable, type Begun } from './download-resume.js'
 import type { PartialFile } from '../runtime/runtime.js'
 import { handleTarget, partialTarget, type Destination, type Target } from './download-target.js'
 import { setInfo, showPlaintext } from './info.js'
-import { fileWanted, isFileMismatch, locateEnvelope } from './locate-envelope.js'
+import { isFileMismatch } from './file-mismatch.js'
+import { fileWanted, locateEnvelope } from './locate-envelope.js'
 import { checkObjectSize, notEncrypted, openEnvelope, recogniseObject, takesPlain } from './open-object.js'
 import type { Settings } from './options.js'
+import { recogniseStart } from './body-envelope.js'
 import type { RequestSettings } from './request-options.js'
+import { untilAborted } from './sdk.js'
 import type { Input, Output } from './sdk.js'
 
 export interface Download {
@@ -150,7 +153,8 @@ async function envelopeOf(
     const shown = recogniseObject(settings, output, object)
     if (shown !== undefined) return shown
     const start = await startOf(requests, held.found as FoundObject, bodyEnvelopes.startLength, signal)
-    const envelope = bodyEnvelopes.recognise(start, object)
+    const plain = { ...output, ContentLength: found.sealedLength }
+    const envelope = recogniseStart(bodyEnvelopes, start, object, () => takesPlain(settings, plain, object))
     if (envelope !== undefined || wanted === undefined) return envelope
   }
   // The file's request must not wait for the socket that this one holds: it is asked for again.
@@ -159,7 +163,9 @@ async function envelopeOf(
     held.found = { ...found, output }
   }
   const input = d.input as unknown as Input
-  return locateEnvelope({ client, settings, input, object, signal, again }, output)
+  // What its first bytes show was seen above.
+  const start = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array(0))
+  return locateEnvelope({ client, settings, input, object, signal, again, start }, output)
 }
 
 /** The first bytes of the stored object: of the first answer, where that is there. */
@@ -171,10 +177,12 @@ async function startOf(
 ): Promise<Uint8Array> {
   const length = Math.min(count, found.sealedLength)
   if (length === 0) return new Uint8Array(0)
-  if (found.first !== undefined && length <= found.first.length) return found.first.source.start(length)
+  if (found.first !== undefined && length <= found.first.length) {
+    return untilAborted(found.first.source.start(length), signal)
+  }
   const source = await requests.range(found, 0, length, signal)
   try {
-    return await exactReader(source).read(length)
+    return await untilAborted(exactReader(source).read(length), signal)
   } finally {
     source.cancel()
   }
@@ -236,7 +244,9 @@ async function inOneStream(
 ): Promise<DownloadResult> {
   found.first?.source.cancel()
   const command = new GetObjectCommand(requests.pinned(found))
-  const output = await client.send(command, { abortSignal: signal })
+  const output = await client.send(command, { abortSignal: signal }).catch((error: unknown) => {
+    throw requests.changed(error)
+  })
   const source = runtime.source(output.Body)
   const cancel = (): void => source.cancel(signal.reason as Error)
   signal.addEventListener('abort', cancel, { once: true })

@@ -8,7 +8,9 @@ import type { CseError } from '../errors.js'
 import { collectUntilAborted } from './collect-body.js'
 import { pinnedInput } from './reading.js'
 import type { GetContext } from './reading.js'
-import { fileMismatch, fileWanted, locateEnvelope } from './locate-envelope.js'
+import { fileMismatch } from './file-mismatch.js'
+import { recogniseStart } from './body-envelope.js'
+import { fileWanted, locateEnvelope } from './locate-envelope.js'
 import { recogniseObject } from './open-object.js'
 import { outputBody } from './output-body.js'
 import { statusOf, untilAborted } from './sdk.js'
@@ -71,9 +73,11 @@ async function withStart(
 ): Promise<FoundResponse> {
   const source = peekable(body())
   const start = await untilAborted(source.start(bodyEnvelopes.startLength), g.signal)
-  const envelope = bodyEnvelopes.recognise(start, object)
+  const envelope = recogniseStart(bodyEnvelopes, start, object, () => takesPlain(result.output))
   if (envelope === undefined && wanted === 'possible') {
-    return withFile(g, { result, body: () => source }, object, takesPlain, () => Promise.resolve(start))
+    // It is none: nothing more is to be seen in it.
+    const nothing = (): Promise<Uint8Array> => Promise.resolve(new Uint8Array(0))
+    return withFile(g, { result, body: () => source }, object, takesPlain, nothing)
   }
   return { result, envelope, source, spent: false }
 }

@@ -7,7 +7,7 @@ import type { GetContext } from './reading.js'
 import { envelopeOf, foundResponse, restoreBody } from './found-object.js'
 import { setInfo } from './info.js'
 import { knownRange } from './known-range.js'
-import { isFileMismatch } from './locate-envelope.js'
+import { fileMismatch, isFileMismatch } from './file-mismatch.js'
 import { notEncrypted, recogniseObject, takesPlain, unexpected } from './open-object.js'
 import type { Settings } from './options.js'
 import { answeredRange } from './range-answer.js'
@@ -18,6 +18,7 @@ import type { AskedRange } from './range-request.js'
 import { formatRange } from './range.js'
 import type { RangeSpec } from './range.js'
 import { objectName, requestSettings } from './request-options.js'
+import { statusOf } from './sdk.js'
 import type { CommandContext, Input, Output, Result } from './sdk.js'
 
 /** Whether the caller takes an object without an envelope as it is. */
@@ -38,7 +39,8 @@ function fitsPlain({ spec, sent }: AskedRange): boolean {
 
 /** Of a plain object the caller's own range, which the first request has changed. */
 async function plainRange(g: GetContext, first: Output, header: string, object: ObjectName): Promise<Result> {
-  const result = await g.next({ ...g.args, input: { ...pinnedInput(g.args.input, first), Range: header } })
+  const input = { ...pinnedInput(g.args.input, first), Range: header }
+  const result = await g.next({ ...g.args, input }).catch(replaced)
   const { output } = result
   try {
     if (recogniseObject(g.settings, output, object) === undefined && passes(g, output, object)) return passed(result)
@@ -91,7 +93,14 @@ export async function getObject(c: CommandContext, settings: Settings): Promise<
 /** A range of an object that turned out to be of a format whose ranges are asked for directly. */
 async function lookedAt(given: GetContext, { output }: Result, body: ByteSource): Promise<Result> {
   body.cancel()
-  return read({ ...given, looked: true, args: { ...given.args, input: repinned(given.args.input, output) } })
+  const input = repinned(given.args.input, output)
+  return read({ ...given, looked: true, args: { ...given.args, input } }).catch(replaced)
+}
+
+/** Of a request that is pinned to what the one before it has found: the object is looked at again. */
+function replaced(error: unknown): never {
+  if (statusOf(error) !== 412) throw error
+  throw fileMismatch('The object was replaced while it was read: read it again')
 }
 
 function repinned(input: Input, first: Output): Input {
@@ -111,7 +120,14 @@ async function read(given: GetContext): Promise<Result> {
   try {
     result = await g.next(g.args)
   } catch (error) {
-    if (asked?.sent !== undefined && isInvalidRange(error)) await toPlaintextTerms(g, error, asked.header, object)
+    if (asked?.sent !== undefined && isInvalidRange(error)) {
+      // An empty object has a last byte for S3, but no first one.
+      const isSuffix = asked.spec !== undefined && 'suffix' in asked.spec && asked.spec.suffix > 0
+      if (asked.looks && isSuffix && settings.format.authenticatedRanges === true) {
+        return await read({ ...given, looked: true })
+      }
+      await toPlaintextTerms(g, error, asked.header, object)
+    }
     throw error
   }
   const bodies: (() => ByteSource)[] = []

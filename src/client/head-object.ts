@@ -1,4 +1,5 @@
 import { setInfo, showPlaintext } from './info.js'
+import { isFileMismatch } from './file-mismatch.js'
 import { locateEnvelope } from './locate-envelope.js'
 import { problemOf } from './open-object.js'
 import type { Settings } from './options.js'
@@ -7,7 +8,7 @@ import { objectName } from './request-options.js'
 import type { CommandContext, Result } from './sdk.js'
 
 /** Shows the plaintext's length and the caller's metadata. Never fails because of what an envelope looks like. */
-export async function headObject(c: CommandContext, settings: Settings): Promise<Result> {
+export async function headObject(c: CommandContext, settings: Settings, again = false): Promise<Result> {
   const { args, next, client, signal } = c
   const { input } = args
   const object = objectName(input)
@@ -25,6 +26,7 @@ export async function headObject(c: CommandContext, settings: Settings): Promise
     const length = typeof stored === 'number' ? envelope.plaintextLength(stored) : undefined
     showPlaintext(output, { envelope, reserved: format.reservedKeys, length })
   } catch (error) {
+    if (isFileMismatch(error) && !again) return headObject(c, settings, true)
     setInfo(output, { status: 'unknown', metadata: {}, checksums: {}, problem: problemOf(error) })
   }
   return result

@@ -11,7 +11,7 @@ export interface EncryptionInfo {
   /** Length of the stored body in bytes, ciphertext with its tag. */
   readonly storedLength?: number
   /**
-   * Of a GetObject: whether Body's plaintext is authenticated. 'verified': before it is given out. 'delayed': after it,
+   * Of a GetObject: whether Body's plaintext is authenticated. 'verified': before it is given out. (Under the data key: the signature of a signed message covers its whole, and no range.) 'delayed': after it,
    * with the error at the end of Body. 'none': not at all; a range under `rangeReads: 'unauthenticated'`, or a plain object.
    */
   readonly authentication?: 'verified' | 'delayed' | 'none'

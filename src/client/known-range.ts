@@ -1,4 +1,5 @@
 import { runtime } from '#runtime'
+import { throwIfAborted } from '../bytes/abort.js'
 import { resources } from '../bytes/resources.js'
 import type { ObjectName, StoredBytes } from '../formats/format.js'
 import { sealedRange } from '../message/ranged-read.js'
@@ -29,8 +30,10 @@ export async function knownRange(g: GetContext, r: RangeRequest): Promise<Result
   const place = placeOf(args.input, r.object)
   const known = settings.headers.get(place)
   if (known === undefined) return undefined
-  const { IfMatch } = args.input
+  const { IfMatch, IfUnmodifiedSince } = args.input
   if (IfMatch !== undefined && IfMatch !== known.etag) return undefined
+  // S3 does not look at it where IfMatch is right.
+  if (IfMatch === undefined && IfUnmodifiedSince !== undefined) return undefined
   const result = await readKnown(g, r, known)
   if (result === undefined) settings.headers.delete(place)
   return result
@@ -44,7 +47,13 @@ async function readKnown(g: GetContext, { object, request, asked }: RangeRequest
   const where = `${object.bucket}/${object.key}`
   if (sealedLength > settings.maxObjectBytes) return undefined
   const stored: StoredBytes = { length: sealedLength, start: (count) => Promise.resolve(header.subarray(0, count)) }
-  const opener = await openEnvelope({ envelope, settings, request, object, signal, stored, ranges: true })
+  // Another object may have taken its place, with another context or under another key: that is asked of what is there now.
+  const opening = openEnvelope({ envelope, settings, request, object, signal, stored, ranges: true })
+  const opener = await opening.catch(() => undefined)
+  if (opener === undefined) {
+    throwIfAborted(signal)
+    return undefined
+  }
   const held = resources()
   held.hold(() => opener.destroy())
   try {

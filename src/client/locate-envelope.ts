@@ -9,6 +9,7 @@ import type { Opener } from '../message/opener.js'
 import { SLICE_LENGTH } from '../message/verified-read.js'
 import type { ByteSource } from '../runtime/runtime.js'
 import { envelopeInBody } from './body-envelope.js'
+import { markMismatch } from './file-mismatch.js'
 import { fileVersions } from './file-versions.js'
 import { asStored } from './internal.js'
 import { recogniseObject } from './open-object.js'
@@ -51,13 +52,6 @@ export interface LocatedEnvelope extends Envelope {
   readonly uncertain?: boolean
 }
 
-const mismatches = new WeakSet()
-
-/** Whether an error says that an object and its instruction file do not belong together, which may be a matter of time. */
-export function isFileMismatch(error: unknown): boolean {
-  return typeof error === 'object' && error !== null && mismatches.has(error)
-}
-
 /** Whether, and how much, an output shows that an instruction file has to be looked for. Throws ERR_S3CSE_ENVELOPE_INVALID. */
 export function fileWanted(
   { format, instructionFile }: Settings,
@@ -65,13 +59,6 @@ export function fileWanted(
   object: ObjectName,
 ): 'needed' | 'possible' | undefined {
   return instructionFile.read ? format.instructionFiles?.wanted(metadataOf(output), object) : undefined
-}
-
-/** Object and file were not read as they belong together. */
-export function fileMismatch(message: string): CseError {
-  const error = new CseError('ERR_S3CSE_RESPONSE_UNEXPECTED', message)
-  mismatches.add(error)
-  return error
 }
 
 /**
@@ -131,7 +118,7 @@ async function watched<T>(step: () => Promise<T> | T): Promise<T> {
   try {
     return await step()
   } catch (error) {
-    if (mayBeAnother(error)) mismatches.add(error as CseError)
+    if (mayBeAnother(error)) markMismatch(error as CseError)
     throw error
   }
 }

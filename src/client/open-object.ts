@@ -14,8 +14,9 @@ export function unexpected(message: string): CseError {
 
 /** What an error of this library says of an object. Throws every other one. By its code: a format of another copy of this package has other classes. */
 export function problemOf(error: unknown): string {
-  const { code, message } = error as Partial<CseError>
-  if (code?.startsWith('ERR_S3CSE_') !== true) throw error
+  // (Of an abort it is a number.)
+  const { code, message } = error as { code?: unknown; message?: string }
+  if (typeof code !== 'string' || !code.startsWith('ERR_S3CSE_')) throw error
   return message ?? code
 }
 

@@ -97,19 +97,20 @@ export interface EncryptionOptions {
   readonly format?: Format | undefined
   /**
    * Formats that are read besides, such as `esdk()`. Objects that this library has written say which one they have; for
-   * others `esdk()` looks at the first bytes of every object without an envelope, which costs HeadObject a request more,
-   * and each GetObject with a Range. Default: none.
+   * others `esdk()` looks at the first bytes of every object without an envelope, which costs HeadObject a request more;
+   * and so does each GetObject with a Range, but for further ranges of a message. Default: none.
    */
   readonly alsoRead?: readonly Format[] | undefined
   /** Default: REQUIRE_ENCRYPT_REQUIRE_DECRYPT, which writes format V3 and reads nothing else. FORBID_ENCRYPT_ALLOW_DECRYPT writes V2; both *_ALLOW_DECRYPT read V2 and V3. */
   readonly commitmentPolicy?: CommitmentPolicy | undefined
-  /** Authenticated, not secret; stored with the object in clear. Reading needs the same one. Only for KMS; raw keyrings have `materialsDescription`. Default: none. */
+  /** Authenticated, not secret; stored with the object in clear. Reading needs the same one. For KMS, and with `esdk()` for all keyrings; raw keyrings of S3EC have `materialsDescription`. Default: none. */
   readonly encryptionContext?: EncryptionContext | undefined
   /**
    * Ties each object to its bucket and key: both stand in the encryption context (`s3-cse-label`, `s3-cse-key`), so that
    * an object that somebody has moved, renamed or swapped is not read (ERR_S3CSE_CONTEXT_MISMATCH). CopyObject wraps the
    * data key anew, for the new place; RenameObject is refused. Objects that were written without it are not read with it.
-   * Only for KMS: an error at set-up where nothing authenticates the context. Default: false.
+   * For KMS, and with `esdk()` for all keyrings: an error at set-up where nothing authenticates the context. With `esdk()`
+   * copies are refused. Default: false.
    */
   readonly bind?: boolean | BindOptions | undefined
   /** `true` gives plaintext of GetObject out before it is authenticated; the error comes at the end of Body. Default: false. */

@@ -1,6 +1,6 @@
 import { runtime } from '#runtime'
 import { sourceOfBytes } from '../bytes/body.js'
-import { exactReader } from '../bytes/reader.js'
+import { allOf } from '../bytes/reader.js'
 import type { Resources } from '../bytes/resources.js'
 import { CseError } from '../errors.js'
 import type { Envelope, ObjectName } from '../formats/format.js'
@@ -11,7 +11,7 @@ import { SLICE_LENGTH, verifiedRead } from '../message/verified-read.js'
 import type { ByteSource } from '../runtime/runtime.js'
 import { emitterFor } from './events.js'
 import { showPlaintext } from './info.js'
-import { fileMismatch } from './locate-envelope.js'
+import { fileMismatch } from './file-mismatch.js'
 import type { EncryptionInfo } from './info.js'
 import { unexpected } from './open-object.js'
 import type { Settings } from './options.js'
@@ -24,7 +24,7 @@ import type { AskedRange } from './range-request.js'
 import { formatRange, resolveRange } from './range.js'
 import type { ByteRange } from './range.js'
 import type { RequestSettings } from './request-options.js'
-import { statusOf } from './sdk.js'
+import { statusOf, untilAborted } from './sdk.js'
 import type { CommandContext, Input, Output } from './sdk.js'
 
 export interface GetContext extends CommandContext {
@@ -114,18 +114,18 @@ export function pinnedInput(input: Input, first: Output): Record<string, unknown
   return pinned
 }
 
-/** The same object once more: whole, for a read in two passes, or a part of it. */
+/** (`early`: nothing of it has been given out.) The same object once more: whole, for a read in two passes, or a part of it. */
 export async function reread(
   g: GetContext,
-  { found, first, sealedLength, where }: Pick<Reading, 'found' | 'first' | 'sealedLength' | 'where'>,
+  { first, sealedLength, where }: Pick<Reading, 'first' | 'sealedLength' | 'where'>,
   part?: ByteRange,
+  early = true,
 ): Promise<ByteSource> {
   const spec = part && { first: part.start, last: part.end - 1 }
   const input = { ...pinnedInput(g.args.input, first), ...(spec && { Range: formatRange(spec) }) }
   const { output } = await g.next({ ...g.args, input }).catch((error: unknown) => {
-    // While its instruction file was read.
-    if (found.spent && statusOf(error) === 412)
-      throw fileMismatch(`${where} was replaced while it was read: read it again`)
+    // Nothing of it has been given out: it is looked at again.
+    if (early && statusOf(error) === 412) throw fileMismatch(`${where} was replaced while it was read: read it again`)
     throw error
   })
   const source = runtime.source(output.Body)
@@ -174,7 +174,7 @@ function wholeSource(g: GetContext, r: Reading, upstream: ByteSource = r.found.u
     memory,
     disk,
     createSpool: spool === undefined || createSpool === undefined ? undefined : () => createSpool(spool.directory),
-    reread: () => reread(g, r),
+    reread: () => reread(g, r, undefined, false),
     observe:
       emit && ((type, bytes, milliseconds, ok) => emit({ type, bytes, milliseconds, outcome: ok ? 'done' : 'failed' })),
   })
@@ -202,9 +202,7 @@ export async function lengthFromEnd(g: GetContext, r: Omit<Reading, 'range' | 's
   const part = { start: Math.max(0, sealedLength - endLength), end: sealedLength }
   const source = await reread(g, r, part)
   r.held.hold((error) => source.cancel(error))
-  const reader = exactReader(source)
-  const end = await reader.read(part.end - part.start)
-  await reader.end()
+  const end = await untilAborted(allOf(source, part.end - part.start), g.signal)
   return opener.plaintextLengthFrom?.(sealedLength, end)
 }
 

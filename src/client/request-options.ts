@@ -187,7 +187,9 @@ export function requestSettings(settings: Settings, input: object, bucket: strin
   if (settings.bind !== undefined) context = boundContext(settings.bind, context ?? NO_CONTEXT, bucket, key)
   if (options.keyring !== undefined || options.encryptionContext !== undefined || typeof common === 'function') {
     const { format, commitmentPolicy } = settings
-    format.check({ keyring, commitmentPolicy, encryptionContext: context })
+    const request = { keyring, commitmentPolicy, encryptionContext: context }
+    if (format.checkRequest === undefined) format.check(request)
+    else format.checkRequest(request)
   }
   return {
     keyring: timedKeyring(keyring, emitterFor(settings.observer, { bucket, key })),

@@ -1,6 +1,7 @@
 import { CseError, KmsError } from '../errors.js'
 import type { Envelope, RewrappedEnvelope } from '../formats/format.js'
-import { fileMismatch, fits, isMultipart } from './locate-envelope.js'
+import { fileMismatch } from './file-mismatch.js'
+import { fits, isMultipart } from './locate-envelope.js'
 import type { LocatedEnvelope } from './locate-envelope.js'
 import { lostProperty } from './object-properties.js'
 import { isUnopened, locating, openRequest, rewrapRequest } from './rotation.js'

@@ -1,10 +1,9 @@
 import type { S3Client } from '@aws-sdk/client-s3'
 import type { HandlerExecutionContext } from '@smithy/types'
 
-import { abortError } from '../bytes/abort.js'
 import type { RunningDigest } from '../bytes/crc.js'
 
-export { abortError, throwIfAborted } from '../bytes/abort.js'
+export { abortError, throwIfAborted, untilAborted } from '../bytes/abort.js'
 
 /**
  * What this library uses of a client's resolved configuration and of the middleware protocol, in one place. The SDK's
@@ -72,36 +71,6 @@ export function sendOptions(signal: AbortSignal | undefined): { abortSignal?: Ab
 /** Those of an input's members that are named and there. */
 export function pick(input: Input, names: readonly string[]): Record<string, unknown> {
   return Object.fromEntries(names.filter((name) => input[name] !== undefined).map((name) => [name, input[name]]))
-}
-
-/**
- * Waits for a promise no longer than until the request is aborted. What comes after that is given to `late`, which gives
- * back what it holds.
- */
-export function untilAborted<T>(
-  promise: Promise<T>,
-  signal: AbortSignal | undefined,
-  late: (value: T) => void = () => undefined,
-): Promise<T> {
-  if (signal === undefined) return promise
-  return new Promise((resolve, reject) => {
-    const settle = (finish: () => void): void => {
-      signal.removeEventListener('abort', abort)
-      finish()
-    }
-    const abort = (): void => {
-      settle(() => reject(abortError(signal)))
-      promise.then(late, () => undefined)
-    }
-    signal.addEventListener('abort', abort, { once: true })
-    promise.then(
-      (value) => {
-        if (!signal.aborted) settle(() => resolve(value))
-      },
-      (error: unknown) => settle(() => reject(error)),
-    )
-    if (signal.aborted) abort()
-  })
 }
 
 /**

@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../bytes/abort.js'
+import { throwIfAborted, untilAborted } from '../bytes/abort.js'
 import { viewOf } from '../bytes/body.js'
 import { configError } from '../errors.js'
 import { contextOf } from '../formats/esdk/context.js'
@@ -24,7 +24,8 @@ export async function encrypt(
   const bytes = inMemory(owner, plaintext)
   throwIfAborted(signal)
   const asked = { ...request, plaintextLength: bytes.length, ...(signal && { signal }) }
-  const { sealer, suite, context, header } = await sealMessage(asked, settings)
+  const sealing = sealMessage(asked, settings)
+  const { sealer, suite, context, header } = await untilAborted(sealing, signal, (late) => late.sealer.destroy())
   try {
     throwIfAborted(signal)
     const { frameLength } = settings
@@ -53,7 +54,8 @@ export async function decrypt(
   }
   const header = await readHeader(stored, noObject)
   const opening = { ...request, object: noObject, stored, ...(signal && { signal }) }
-  const opener = await openMessage(header, opening, settings, noObject, false)
+  const opened = openMessage(header, opening, settings, noObject, false)
+  const opener = await untilAborted(opened, signal, (late) => late.destroy())
   try {
     throwIfAborted(signal)
     const all = contextOf([...header.context, ...Object.entries(request.encryptionContext)])

@@ -12,7 +12,14 @@ import { noObject } from '../formats/esdk/messages.js'
 import { openMessage, readHeader } from '../formats/esdk/open.js'
 import { singleEnd } from '../formats/esdk/single-opener.js'
 import { inputSource, lengthOfInput, type ByteInput } from '../message/byte-input.js'
-import { byteStream, givenUp, holdSignal, throwIfReleased, type ByteStream } from '../message/byte-stream.js'
+import {
+  byteStream,
+  givenUp,
+  holdSignal,
+  throwIfReleased,
+  unlessReleased,
+  type ByteStream,
+} from '../message/byte-stream.js'
 import type { Opener } from '../message/opener.js'
 import { verifiedRead } from '../message/verified-read.js'
 import type { ByteSource } from '../runtime/runtime.js'
@@ -83,17 +90,17 @@ async function* opened(r: Reading): AsyncGenerator<Uint8Array, void> {
   const { source, held, length, tell } = r
   const { settings, signal, ...request } = r.taken
   const stored = { length: undefined, start: (count: number): Promise<Uint8Array> => source.start(count) }
-  const header = await readHeader(stored, noObject)
+  const header = await unlessReleased(held, readHeader(stored, noObject))
   const isFramed = header.frameLength > 0
-  const opening = {
+  const asked = {
     ...request,
     object: noObject,
     stored: isFramed ? stored : { ...stored, length },
     ...(signal && { signal }),
   }
-  const opener = await openMessage(header, opening, settings, noObject, false)
+  const opening = openMessage(header, asked, settings, noObject, false)
+  const opener = await unlessReleased(held, opening, (late) => late.destroy())
   held.hold(() => opener.destroy())
-  throwIfReleased(held)
   const context = contextOf([...header.context, ...Object.entries(request.encryptionContext)])
   tell(messageHeader(header.suite, { ...header, context }))
   yield* isFramed ? inOrder(opener, source, held) : unframed(r, opener, header)

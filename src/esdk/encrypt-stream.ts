@@ -3,7 +3,14 @@ import type { Resources } from '../bytes/resources.js'
 import { contextOf } from '../formats/esdk/context.js'
 import { sealMessage } from '../formats/esdk/seal.js'
 import { chunksOf, inputSource, type ByteInput } from '../message/byte-input.js'
-import { byteStream, givenUp, holdSignal, throwIfReleased, type ByteStream } from '../message/byte-stream.js'
+import {
+  byteStream,
+  givenUp,
+  holdSignal,
+  throwIfReleased,
+  unlessReleased,
+  type ByteStream,
+} from '../message/byte-stream.js'
 import type { ByteSource } from '../runtime/runtime.js'
 import { messageHeader, type MessageHeader } from './header.js'
 import { ENCRYPT_NAMES, takeMessageOptions, type EncryptMessageOptions, type TakenOptions } from './options.js'
@@ -59,9 +66,9 @@ async function* sealed(
 ): AsyncGenerator<Uint8Array, void> {
   const { keyring, commitmentPolicy, encryptionContext, signal } = request
   const asked = { keyring, commitmentPolicy, encryptionContext, ...(signal && { signal }) }
-  const { sealer, suite, context, header } = await sealMessage(asked, settings)
+  const sealing = sealMessage(asked, settings)
+  const { sealer, suite, context, header } = await unlessReleased(held, sealing, (late) => late.sealer.destroy())
   held.hold(() => sealer.destroy())
-  throwIfReleased(held)
   const { frameLength } = settings
   const all = contextOf([...Object.entries(context), ...Object.entries(encryptionContext)])
   tell({

@@ -1,4 +1,4 @@
-import { throwIfAborted } from '../bytes/abort.js'
+import { throwIfAborted, untilAborted } from '../bytes/abort.js'
 import { resources } from '../bytes/resources.js'
 import type { Resources } from '../bytes/resources.js'
 import { configError, CseError } from '../errors.js'
@@ -13,7 +13,7 @@ import { seekableSource, takeSpan, type SeekableInput, type SeekableSource } fro
 import { lastPieceAt } from '../message/streamed-read.js'
 import type { ByteSource } from '../runtime/runtime.js'
 import { messageHeader, type MessageHeader } from './header.js'
-import { DECRYPT_NAMES, takeMessageOptions, type DecryptMessageOptions } from './options.js'
+import { DECRYPT_NAMES, takeMessageOptions, type DecryptMessageOptions, type TakenOptions } from './options.js'
 
 /** The options of `openRange`. */
 export interface OpenRangeOptions extends DecryptMessageOptions {
@@ -49,8 +49,17 @@ export async function openRange(source: SeekableInput, options: OpenRangeOptions
   const owner = 'openRange'
   const names = [...DECRYPT_NAMES, 'rangesWithoutSignature']
   const { settings, signal, ...request } = takeMessageOptions(owner, options, names)
-  const input = await seekableSource(owner, source)
   throwIfAborted(signal)
+  const opening = open(await seekableSource(owner, source), request, settings, signal)
+  return untilAborted(opening, signal, (late) => late.close())
+}
+
+async function open(
+  input: SeekableSource,
+  request: Omit<TakenOptions, 'settings' | 'signal'>,
+  settings: TakenOptions['settings'],
+  signal: AbortSignal | undefined,
+): Promise<MessageReader> {
   const stored = storedBytes(input)
   const header = await readHeader(stored, noObject)
   const opening = { ...request, object: noObject, stored, ranges: true, ...(signal && { signal }) }

@@ -164,6 +164,8 @@ export interface Format {
   readonly authenticatedRanges?: boolean
   /** Throws ERR_S3CSE_CONFIG if keyring, policy and context cannot work together: called when the client is set up, and for each request that brings its own. */
   check(request: { keyring: Keyring; commitmentPolicy: CommitmentPolicy; encryptionContext: Context | undefined }): void
+  /** The same for one request, where that may be less. Default: `check`. */
+  checkRequest?(request: Parameters<Format['check']>[0]): void
   /** Asks the keyring for a data key, and gives the envelope for it and what encrypts the message. */
   seal(request: SealRequest): Promise<Sealed>
   /** `undefined`: no envelope of this format in the metadata. Throws ERR_S3CSE_ENVELOPE_INVALID for a damaged or mixed one. Pure. */

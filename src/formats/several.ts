@@ -1,4 +1,5 @@
 import { CseError } from '../errors.js'
+import { refuseForeign } from './foreign.js'
 import type { BodyEnvelopes, Envelope, Format, InstructionFiles, ObjectMetadata, ObjectName } from './format.js'
 
 /**
@@ -6,9 +7,10 @@ import type { BodyEnvelopes, Envelope, Format, InstructionFiles, ObjectMetadata,
  * nothing, its first bytes.
  */
 export function severalFormats(writes: Format, others: readonly Format[]): Format {
-  if (others.length === 0) return writes
   const all = [writes, ...others]
+  const reservedKeys = new Set(all.flatMap((format) => [...format.reservedKeys]))
   const recognise = (metadata: ObjectMetadata, object: ObjectName): Envelope | undefined => {
+    refuseForeign(metadata, reservedKeys, object)
     const found = all.flatMap((format) => format.recognise(metadata, object) ?? [])
     if (found.length < 2) return found[0]
     throw new CseError(
@@ -16,11 +18,11 @@ export function severalFormats(writes: Format, others: readonly Format[]): Forma
       `The envelope of ${object.bucket}/${object.key} is not valid: its metadata have envelopes of several formats.`,
     )
   }
-  const instructionFiles = withFiles(all)
+  const instructionFiles = withFiles(all, reservedKeys)
   const bodyEnvelopes = inBodies(all)
   return Object.freeze({
     name: writes.name,
-    reservedKeys: new Set(all.flatMap((format) => [...format.reservedKeys])),
+    reservedKeys,
     ...(instructionFiles && { instructionFiles }),
     ...(bodyEnvelopes && { bodyEnvelopes }),
     authenticatedRanges: all.every((format) => format.authenticatedRanges === true),
@@ -29,23 +31,37 @@ export function severalFormats(writes: Format, others: readonly Format[]): Forma
       // A context that cannot be written in a format is no reason not to read it: requests may have another.
       for (const format of others) format.check({ ...request, encryptionContext: undefined })
     },
+    // What one of them can be read with is no mistake; the others refuse it when they are asked.
+    checkRequest(request) {
+      const failures: unknown[] = []
+      for (const format of all) {
+        try {
+          format.check(request)
+          return
+        } catch (error) {
+          failures.push(error)
+        }
+      }
+      throw failures[0]
+    },
     seal: (request) => writes.seal(request),
     recognise,
   } satisfies Format)
 }
 
 /** Of the first that has them: no two do. An object that another format knows has no file. */
-function withFiles(all: readonly Format[]): InstructionFiles | undefined {
+function withFiles(all: readonly Format[], reservedKeys: ReadonlySet<string>): InstructionFiles | undefined {
   const owner = all.find(({ instructionFiles }) => instructionFiles !== undefined)
   const files = owner?.instructionFiles
   if (files === undefined) return undefined
   const rest = all.filter((format) => format !== owner)
   return Object.freeze({
     ...files,
-    wanted: (metadata, object) =>
-      rest.some((format) => format.recognise(metadata, object) !== undefined)
-        ? undefined
-        : files.wanted(metadata, object),
+    wanted(metadata, object) {
+      refuseForeign(metadata, reservedKeys, object)
+      const isOthers = rest.some((format) => format.recognise(metadata, object) !== undefined)
+      return isOthers ? undefined : files.wanted(metadata, object)
+    },
   } satisfies InstructionFiles)
 }
 

@@ -27,10 +27,13 @@ export function throwIfReleased(held: Resources): void {
   if (held.released) throw held.error ?? givenUp()
 }
 
-/** The promise's value, or the error of whatever releases `held` before. */
-export function unlessReleased<T>(held: Resources, promise: Promise<T>): Promise<T> {
+/** The promise's value, or the error of whatever releases `held` before; what comes after that goes to `late`. */
+export function unlessReleased<T>(held: Resources, promise: Promise<T>, late?: (value: T) => void): Promise<T> {
   return new Promise((resolve, reject) => {
-    promise.then(resolve, reject)
+    promise.then((value) => {
+      if (held.released) late?.(value)
+      resolve(value)
+    }, reject)
     held.hold((error) => reject(error ?? givenUp()))
   })
 }
@@ -59,9 +62,9 @@ function guarded(chunks: AsyncIterator<Uint8Array>, held: Resources): ByteSource
       if (ended) return undefined
       try {
         throwIfReleased(held)
-        const { done, value } = await chunks.next()
+        const step = await chunks.next()
         throwIfReleased(held)
-        if (done !== true) return value
+        if (step.done !== true) return step.value
         ended = true
         held.release()
         return undefined

@@ -54,7 +54,7 @@ async function* open(o: RangedReadOptions): AsyncGenerator<Uint8Array, void> {
   }
   const reader = exactReader(o.upstream)
   await discard(reader, needed.start - sealed.start)
-  const room = roomFor(opener)
+  const room = roomFor(opener, Math.min(end, lastAt) - needed.start)
   for (let offset = needed.start; offset < end;) {
     const piece =
       offset < lastAt

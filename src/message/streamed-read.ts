@@ -81,7 +81,7 @@ async function* open({ opener, upstream, sealedLength }: ReadOptions): AsyncGene
   await reader.read(opener.headerLength)
   const end = sealedLength - opener.trailerLength
   const lastAt = lastPieceAt(opener, sealedLength)
-  const room = stream === undefined ? roomFor(opener) : undefined
+  const room = stream === undefined ? roomFor(opener, lastAt - opener.headerLength) : undefined
   for (let offset = opener.headerLength; offset < end;) {
     const piece =
       offset < lastAt

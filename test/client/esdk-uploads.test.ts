@@ -100,7 +100,7 @@ describe('a saved upload', () => {
     )
     await assert.rejects(
       importUpload(w.client({ keyring, format: s3ec() }), input, saved.text),
-      code('ERR_S3CSE_UPLOAD_STATE'),
+      code('ERR_S3CSE_ENVELOPE_INVALID', /alsoRead: \[esdk\(\)\]/),
     )
   })
 

@@ -130,9 +130,12 @@ describe('frames are sealed and opened', () => {
 
   test('joined in one room only where what is opened is no view of it', async () => {
     for (const authentication of ['whole', 'none'] as const) {
-      assert.equal(roomFor({ authentication, alignment: 16 }), undefined)
+      assert.equal(roomFor({ authentication, alignment: 16 }, 1000), undefined)
     }
-    assert.equal(roomFor(await opener())?.length, FULL)
+    assert.equal(roomFor(await opener(), 10 * FULL)?.length, FULL)
+    // No more than there is: a message may claim any length of its frames.
+    assert.equal(roomFor(await opener(), 5)?.length, 5)
+    assert.equal(roomFor(await opener(), 0), undefined)
   })
 })
 

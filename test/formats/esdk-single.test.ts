@@ -40,11 +40,10 @@ interface Opening {
   readonly runtime?: (typeof RUNTIMES)[number]
   /** Default: the message's. */
   readonly sealedLength?: number | undefined
-  readonly maxLength?: number
 }
 
 async function openerOf(message: Uint8Array, dataKey: Uint8Array, opening: Opening = {}): Promise<Opener> {
-  const { required = {}, runtime = RUNTIMES[0], maxLength } = opening
+  const { required = {}, runtime = RUNTIMES[0] } = opening
   const [, { aes }, ecdsa] = runtime
   const header = headerOf(message)
   const key = await headerKey(header, dataKey, serialiseContext(required)!)
@@ -59,7 +58,6 @@ async function openerOf(message: Uint8Array, dataKey: Uint8Array, opening: Openi
     start,
     sealedLength,
     verifier,
-    ...(maxLength !== undefined && { maxLength }),
   })
 }
 
@@ -313,15 +311,6 @@ describe('what is no message without frames', () => {
       assert.throws(() => singleOpener({ aes, header, start, sealedLength: message.length }), failed)
       assert.equal(destroyed, 1)
     }
-  })
-
-  test('a longer content than is allowed is refused by name, before anything is read of it', async () => {
-    const { message, dataKey } = await single(0x0578, 300)
-    await openerOf(message, dataKey, { maxLength: 300 })
-    await assert.rejects(
-      openerOf(message, dataKey, { maxLength: 299 }),
-      code('ERR_S3CSE_POLICY', /maxBodySize \(299\)/),
-    )
   })
 
   test('a signed message needs a verifier, and is read once and in order', async () => {

@@ -148,7 +148,7 @@ describe('multiKeyring', () => {
     const { dataKey, encryptedDataKeys } = await a.wrap(request)
     const found = await multiKeyring({ children: [...children, a] }).unwrap({ ...request, encryptedDataKeys })
     assert.deepEqual(found, dataKey)
-    assert.ok(wrong.every(isWiped))
+    assert.ok(wrong.every(isWiped), 'a data key was not wiped')
   })
 
   test('one that fails fails all; every copy of the data key is wiped, whoever failed', async () => {
@@ -158,14 +158,14 @@ describe('multiKeyring', () => {
     await assert.rejects(async () => multi.wrap(request), error)
     assert.equal(first.seen.length, 1)
     assert.equal(second.seen.length, 2)
-    assert.ok([...first.seen, ...second.seen].every(isWiped))
+    assert.ok([...first.seen, ...second.seen].every(isWiped), 'a data key was not wiped')
   })
 
   test('when all is well, only the data key that is given back is not wiped', async () => {
     const [first, second] = [custom(), custom()]
     const { dataKey } = await multiKeyring({ generator: first, children: [second] }).wrap(request)
-    assert.ok(first.seen[0] === dataKey && !isWiped(dataKey))
-    assert.ok(second.seen.length === 2 && second.seen.every(isWiped))
+    assert.ok(first.seen[0] === dataKey && !isWiped(dataKey), 'the data key that is given back was wiped')
+    assert.ok(second.seen.length === 2 && second.seen.every(isWiped), 'a data key was not wiped')
   })
 
   const lies: Record<string, [(result: WrapResult) => unknown, RegExp]> = {
@@ -188,11 +188,11 @@ describe('multiKeyring', () => {
       const [honest, liar] = [custom(), custom(change)]
       const multi = multiKeyring({ generator: honest, children: [liar] })
       await assert.rejects(async () => multi.wrap(request), config(message))
-      assert.ok([...honest.seen, ...liar.seen].every(isWiped))
+      assert.ok([...honest.seen, ...liar.seen].every(isWiped), 'a data key was not wiped')
       if (what === 'another data key') return
       const generator = custom(change)
       await assert.rejects(async () => multiKeyring({ generator, children: [b] }).wrap(request), config(message))
-      assert.ok(generator.seen.every(isWiped))
+      assert.ok(generator.seen.every(isWiped), 'a data key was not wiped')
     })
   }
 
@@ -235,7 +235,7 @@ describe('multiKeyring', () => {
     const multi = multiKeyring({ generator: aborting, children: [last] })
     await assert.rejects(async () => multi.wrap({ ...request, signal }), { name: 'AbortError' })
     assert.deepEqual(last.seen, [])
-    assert.ok(aborting.seen.every(isWiped))
+    assert.ok(aborting.seen.every(isWiped), 'a data key was not wiped')
     const stored = { ...request, encryptedDataKeys: [], signal }
     await assert.rejects(async () => multi.unwrap(stored), { name: 'AbortError' })
   })

@@ -40,6 +40,9 @@ export interface EsdkNegative extends VectorBytes {
   readonly stage: string
   readonly reason: string
   readonly use: string
+  readonly plaintextLength?: number
+  readonly plaintextSha256?: string
+  readonly requiredEncryptionContext?: Readonly<Record<string, string>>
   readonly options?: {
     readonly commitmentPolicy?: string
     readonly maxEncryptedDataKeys?: number

@@ -11,7 +11,7 @@ import { checkHeaderTag } from './header-auth.js'
 import { parseHeader, type EsdkHeader } from './header.js'
 import { hintedLength, hintKey, parseHint, type Hint } from './hint.js'
 import { invalidMessage, nameOf } from './messages.js'
-import { MAX_HEADER_LENGTH, openHeader, openMessage, readHeader } from './open.js'
+import { HEADER_START_LENGTH, MAX_HEADER_LENGTH, openHeader, openMessage, readHeader } from './open.js'
 import type { EsdkSettings } from './options.js'
 import { summaryOf } from './policy.js'
 import { committingSuite, suiteById } from './suites.js'
@@ -159,5 +159,8 @@ export function recogniseStart(start: Uint8Array, settings: EsdkSettings, object
   if (!beginsAsMessage(start)) return undefined
   const result = parseHeader(start, { maxEncryptedDataKeys: 0xffff, maxHeaderLength: MAX_HEADER_LENGTH })
   if ('fault' in result) throw invalidMessage(object, result.fault)
+  if (!('header' in result) && start.length < HEADER_START_LENGTH) {
+    throw invalidMessage(object, 'it ends inside its header.')
+  }
   return esdkEnvelope(settings, object, { header: 'header' in result ? result.header : undefined })
 }

@@ -12,13 +12,13 @@ import { footerLengthFrom, maxEndLength } from './end.js'
 import { frameOpener } from './frame-opener.js'
 import { FINAL_FRAME_OVERHEAD, framesIn } from './frames.js'
 import { headerKey } from './header-auth.js'
-import { parseHeader, type EsdkHeader } from './header.js'
+import { parseHeader, TAG_LENGTH, type EsdkHeader } from './header.js'
 import { invalidMessage, nameOf } from './messages.js'
 import { openFinalFrame } from './open-frames.js'
 import type { EsdkSettings } from './options.js'
 import { checkCommitment, refuse, summaryOf } from './policy.js'
 import { suiteForKeyrings } from './seal.js'
-import { SINGLE_START_LENGTH, singleOpener } from './single-opener.js'
+import { SINGLE_START_LENGTH, singleEnd, singleOpener } from './single-opener.js'
 import { signedFrameOpener, streamedFrameOpener } from './signed-opener.js'
 
 /** Bytes of a header. An encryption context has at most 64 KiB; what is above it are encrypted data keys. */
@@ -148,6 +148,7 @@ export async function openMessage(
   object: ObjectName,
   exactContext: boolean,
 ): Promise<Opener> {
+  if (header.frameLength === 0) await checkUnframed(header, request, settings, object)
   const opened = await openHeader(header, request, settings, object, exactContext)
   let aes: Aes
   try {
@@ -156,11 +157,30 @@ export async function openMessage(
     opened.contentKey.fill(0)
   }
   try {
-    return await openerOf(aes, opened, request, settings)
+    return await openerOf(aes, opened, request)
   } catch (error) {
     aes.destroy()
     throw error
   }
+}
+
+/** What a body without frames says of its length, before a key is used: after that its refusal would tell of the header. */
+async function checkUnframed(
+  header: EsdkHeader,
+  request: Opening & { readonly stored: StoredBytes },
+  settings: EsdkSettings,
+  object: ObjectName,
+): Promise<void> {
+  const context = contextOf(header.context)
+  checkLimits(header, context, request, settings, object)
+  const end = singleEnd(header, await request.stored.start(header.length + SINGLE_START_LENGTH))
+  const length = end - header.length - SINGLE_START_LENGTH - TAG_LENGTH
+  if (length <= settings.maxUnframedLength) return
+  throw refuse(
+    object,
+    `has ${length} bytes without frames, more than maxBodySize (${settings.maxUnframedLength}).`,
+    summaryOf(header.suite, context),
+  )
 }
 
 // From here on a length that is no message's is a changed object like every other.
@@ -191,13 +211,10 @@ async function openerOf(
   aes: Aes,
   { header, verifier }: OpenedHeader,
   { stored, ranges = false }: Opening & { readonly stored: StoredBytes },
-  settings: EsdkSettings,
 ): Promise<Opener> {
   if (header.frameLength === 0) {
     const start = (await stored.start(header.length + SINGLE_START_LENGTH)).subarray(header.length)
-    const { length: sealedLength } = stored
-    const { maxUnframedLength } = settings
-    return singleOpener({ aes, header, start, sealedLength, maxLength: maxUnframedLength, verifier })
+    return singleOpener({ aes, header, start, sealedLength: stored.length, verifier })
   }
   const { signature } = header.suite
   if (signature === undefined) {

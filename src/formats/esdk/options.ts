@@ -26,7 +26,7 @@ export interface EsdkMessageOptions {
    * in order, and has no ranges that the signature covers.
    */
   readonly algorithmSuite?: EsdkSuiteName | undefined
-  /** Bytes of plaintext in a frame, 1 to 2^32 - 1: what is released at a time, and the least that a range reads. Each adds 32 bytes. Default: 64 KiB. */
+  /** Bytes of plaintext in a frame, 1 to 2^32 - 1: what is released at a time, and the least that a range reads. Each adds 32 bytes. Default: 64 KiB, or `maxBodySize` where that is less. */
   readonly frameLength?: number | undefined
   /**
    * Keys of the encryption context whose pairs are authenticated and not stored: who reads has to give them (the
@@ -35,7 +35,7 @@ export interface EsdkMessageOptions {
   readonly requiredEncryptionContextKeys?: readonly string[] | undefined
   /** Encrypted data keys that a message may have, 1 to 65535; checked before any is opened. Default: 100. */
   readonly maxEncryptedDataKeys?: number | undefined
-  /** Bytes of plaintext that a frame, or a body without frames, may have in messages that are read. Default: 64 MiB for a frame, what one message holds (2^36 - 32) without frames. */
+  /** Bytes of plaintext that a frame, or a body without frames, may have in messages that are read. Default: 64 MiB for a frame, or `frameLength` where that is more; what one message holds (2^36 - 32) without frames. */
   readonly maxBodySize?: number | undefined
 }
 
@@ -52,7 +52,10 @@ export interface EsdkSettings {
   readonly rangesWithoutSignature: boolean
 }
 
+const FRAME_LENGTH = 64 * 1024
 const MAX_FRAME_LENGTH = 2 ** 32 - 1
+/** Of a frame in messages that are read, where nothing else is said: so much of each is in memory. Bytes. */
+const MAX_FRAME = 64 * 1024 ** 2
 /** One AES-GCM message (NIST SP 800-38D section 5.2.1.1), in bytes. */
 const MAX_UNFRAMED_LENGTH = 2 ** 36 - 32
 
@@ -82,12 +85,17 @@ export function esdkSettings(owner: string, options: EsdkMessageOptions, rangesW
     },
   )
   const { maxBodySize } = taken
+  const most = maxBodySize === undefined ? Infinity : count(owner, 'maxBodySize', maxBodySize, Number.MAX_SAFE_INTEGER)
+  const frameLength = count(owner, 'frameLength', taken.frameLength ?? Math.min(FRAME_LENGTH, most), MAX_FRAME_LENGTH)
+  if (most < frameLength) {
+    throw configError(`${owner}: frames of ${frameLength} bytes could not be read with a maxBodySize of ${most}`)
+  }
   return Object.freeze({
     suiteFor: (policy) => suiteFor(owner, suite, policy),
-    frameLength: count(owner, 'frameLength', taken.frameLength ?? 64 * 1024, MAX_FRAME_LENGTH),
+    frameLength,
     requiredKeys,
     maxEncryptedDataKeys: count(owner, 'maxEncryptedDataKeys', taken.maxEncryptedDataKeys ?? 100, 0xffff),
-    maxFrameLength: count(owner, 'maxBodySize', maxBodySize ?? 64 * 1024 ** 2, Number.MAX_SAFE_INTEGER),
+    maxFrameLength: most === Infinity ? Math.max(MAX_FRAME, frameLength) : most,
     maxUnframedLength: maxBodySize ?? MAX_UNFRAMED_LENGTH,
     rangesWithoutSignature,
   } satisfies EsdkSettings)

@@ -1,6 +1,6 @@
 import { GCM_MAX_LENGTH } from '../../crypto/gcm-blocks.js'
 import { gcmOpener } from '../../crypto/gcm-message.js'
-import { configError, DecryptionError, PolicyError } from '../../errors.js'
+import { configError, DecryptionError } from '../../errors.js'
 import type { Opener } from '../../message/opener.js'
 import { shiftedOpener } from '../../message/shifted-opener.js'
 import type { Aes, EcdsaVerifier } from '../../runtime/runtime.js'
@@ -20,8 +20,6 @@ export interface SingleOpenerOptions {
   readonly start: Uint8Array
   /** Of all of the message, in bytes. `undefined`: known at its end only; a signed message is opened by `stream` or `openWhole` then, and not otherwise. */
   readonly sealedLength: number | undefined
-  /** The longest content that is read, in bytes. Default: what one AES-GCM message holds. */
-  readonly maxLength?: number
   /** Of a suite that signs: with the key of the header's encryption context; it was given nothing yet. */
   readonly verifier?: EcdsaVerifier | undefined
 }
@@ -29,7 +27,7 @@ export interface SingleOpenerOptions {
 /**
  * Opens a message without frames, as old writers made them: one AES-GCM message (`gcmOpener`), verified as a whole, with
  * its signature where the suite signs. Signed ones are taken into the check in order, from their start, once. Throws
- * DecryptionError for what is no such message, ERR_S3CSE_POLICY for a longer one than `maxLength`.
+ * DecryptionError for what is no such message.
  */
 export function singleOpener(options: SingleOpenerOptions): Opener {
   try {
@@ -40,15 +38,9 @@ export function singleOpener(options: SingleOpenerOptions): Opener {
   }
 }
 
-function openerOf({ aes, header, start, sealedLength, maxLength, verifier }: SingleOpenerOptions): Opener {
+function openerOf({ aes, header, start, sealedLength, verifier }: SingleOpenerOptions): Opener {
   const { signature } = header.suite
   const length = contentLength(start)
-  if (maxLength !== undefined && length > maxLength) {
-    throw new PolicyError(
-      'ERR_S3CSE_POLICY',
-      `The message has ${length} bytes without frames, more than maxBodySize (${maxLength}).`,
-    )
-  }
   const before = header.length + SINGLE_START_LENGTH
   const end = before + length + TAG_LENGTH
   const gcm = gcmOpener({ aes, iv: frameIv(1), aad: bodyAad(header.messageId, 'single', 1, length) })
