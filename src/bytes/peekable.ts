@@ -18,19 +18,20 @@ export function peekable(source: ByteSource): PeekableSource {
         const chunk = await source.next()
         if (chunk === undefined) ended = true
         else {
-          kept.push(chunk)
+          // It may be overwritten when the next one is asked for.
+          kept.push(new Uint8Array(chunk))
           length += chunk.length
         }
       }
       kept = [concat(kept, length)]
       return kept[0]?.subarray(0, count) ?? new Uint8Array(0)
     },
-    async next() {
+    next() {
       while (kept.length > 0) {
         const chunk = kept.shift()
-        if (chunk !== undefined && chunk.length > 0) return chunk
+        if (chunk !== undefined && chunk.length > 0) return Promise.resolve(chunk)
       }
-      return ended ? undefined : source.next()
+      return ended ? Promise.resolve(undefined) : source.next()
     },
     cancel: (error) => source.cancel(error),
   }

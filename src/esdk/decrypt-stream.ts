@@ -62,7 +62,7 @@ export function decryptStream(message: ByteInput, options: DecryptStreamOptions)
   }
   const taken = takeMessageOptions(owner, rest, DECRYPT_NAMES)
   const held = resources()
-  const source = peekable(inputSource(owner, message))
+  const source = peekable(inputSource(owner, message, { atOnce: true }))
   held.hold((error) => source.cancel(error))
   let resolve: (header: MessageHeader) => void = () => undefined
   const header = new Promise<MessageHeader>((fulfil, reject) => {

@@ -42,7 +42,7 @@ export function encryptStream(plaintext: ByteInput, options: EncryptMessageOptio
   const owner = 'encryptStream'
   const taken = takeMessageOptions(owner, options, ENCRYPT_NAMES)
   const held = resources()
-  const source = inputSource(owner, plaintext)
+  const source = inputSource(owner, plaintext, { atOnce: true })
   held.hold((error) => source.cancel(error))
   let resolve: (header: WrittenHeader) => void = () => undefined
   const header = new Promise<WrittenHeader>((fulfil, reject) => {

@@ -95,7 +95,7 @@ export function decryptStream(ciphertext: ByteInput, options: GcmDecryptStreamOp
   const keep = takeKeeping(owner, given)
   const signal = takeSignal(owner, given.signal)
   const held = resources()
-  const source = inputSource(owner, ciphertext, checkExtent)
+  const source = inputSource(owner, ciphertext, { check: checkExtent })
   const key = takeKey(owner, given.key)
   held.hold((error) => source.cancel(error))
   held.hold(() => key.wipe())

@@ -66,7 +66,7 @@ export function encryptStream(plaintext: ByteInput, options: GcmEncryptStreamOpt
   const chunkSize = takeChunkSize(owner, given.chunkSize)
   const signal = takeSignal(owner, given.signal)
   const held = resources()
-  const source = inputSource(owner, plaintext, checkExtent)
+  const source = inputSource(owner, plaintext, { check: checkExtent })
   const key = takeKey(owner, given.key)
   held.hold((error) => source.cancel(error))
   held.hold(() => key.wipe())

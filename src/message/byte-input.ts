@@ -13,13 +13,21 @@ export type ByteInput =
 /** Throws if so many bytes from there on are more than there may be. */
 export type CheckExtent = (offset: number, length: number) => void
 
-/** Nothing is read before the first `next()`. What is known to be too long is refused now. Default of `check`: nothing is. */
-export function inputSource(owner: string, input: unknown, check?: CheckExtent): ByteSource {
+/** How an input is read. */
+export interface InputOptions {
+  /** Default: nothing is too long. */
+  readonly check?: CheckExtent
+  /** Each chunk is used up before the next one is asked for: a generator may overwrite it then. Default: false. */
+  readonly atOnce?: boolean
+}
+
+/** Nothing is read before the first `next()`. What is known to be too long is refused now. */
+export function inputSource(owner: string, input: unknown, { check, atOnce = false }: InputOptions = {}): ByteSource {
   const length = lengthOfInput(input)
   if (length !== undefined) check?.(0, length)
   const bytes = viewOf(input)
   if (bytes !== undefined) return sourceOfBytes(bytes, Infinity)
-  const source = streamSource(owner, input)
+  const source = streamSource(owner, input, atOnce)
   return check === undefined ? source : limited(source, check)
 }
 
@@ -28,9 +36,9 @@ export function lengthOfInput(input: unknown): number | undefined {
   return viewOf(input)?.length ?? (isBlob(input) ? input.size : undefined)
 }
 
-function streamSource(owner: string, input: unknown): ByteSource {
-  if (runtime.isStream(input)) return runtime.source(input)
-  if (isIterable(input)) return runtime.source(inTurn(input))
+function streamSource(owner: string, input: unknown, atOnce: boolean): ByteSource {
+  if (runtime.isStream(input)) return runtime.source(input, atOnce)
+  if (isIterable(input)) return runtime.source(inTurn(input), atOnce)
   throw configError(`${owner}: the input must be a Uint8Array, a Blob, a stream or an (async) iterable of Uint8Array`)
 }
 
@@ -84,27 +92,18 @@ export function chunksOf(source: Pick<ByteSource, 'next'>, length: number): Chun
   return {
     async next(room) {
       if (rest.length === 0) rest = (await more()) ?? rest
-      if (rest.length < length) {
-        const second = await more()
-        if (second === undefined) {
-          const last = rest
-          rest = new Uint8Array(0)
-          return last.length === 0 ? undefined : last
-        }
-        return fill(room(), second)
+      if (rest.length >= length) {
+        const chunk = rest.subarray(0, length)
+        rest = rest.subarray(length)
+        return chunk
       }
-      const chunk = rest.subarray(0, length)
-      rest = rest.subarray(length)
-      return chunk
+      return rest.length === 0 ? undefined : fill(room())
     },
   }
 
-  /** From `rest`, which is shorter than a chunk, and what comes after it. */
-  async function fill(target: Uint8Array, second: Uint8Array): Promise<Uint8Array> {
-    target.set(rest)
-    let filled = rest.length
-    rest = second
-    for (;;) {
+  /** From `rest`, which is shorter than a chunk, and what comes after it. Copied before more is asked for: see `atOnce`. */
+  async function fill(target: Uint8Array): Promise<Uint8Array> {
+    for (let filled = 0; ;) {
       const part = rest.subarray(0, length - filled)
       target.set(part, filled)
       filled += part.length

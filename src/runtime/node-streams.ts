@@ -157,8 +157,8 @@ export const streamRuntime: Pick<Runtime, 'isStream' | 'source' | 'streamLength'
   {
     name: 'node',
     isStream: (body) => isReadable(body) || isWebStream(body) || isBlob(body) || isAsyncIterable(body),
-    source(body) {
-      return isReadable(body) ? sourceOfReadable(body) : sourceOfWeb(body)
+    source(body, atOnce = false) {
+      return isReadable(body) ? sourceOfReadable(body) : sourceOfWeb(body, atOnce)
     },
     streamLength,
     toStream: (source, kind) => (kind === 'node' ? toReadable(source) : webStream(source)),

@@ -206,8 +206,11 @@ export interface Runtime {
   readonly ecdsa: Ecdsa
   /** Whether a value is a stream of this runtime (Readable or ReadableStream), a Blob or an async iterable. */
   isStream(body: unknown): boolean
-  /** Wraps such a value; nothing is read before the first `next()`. */
-  source(body: unknown): ByteSource
+  /**
+   * Wraps such a value; nothing is read before the first `next()`. `atOnce`: each chunk is used up before the next one is
+   * asked for, so that those of a generator need not be copied. Default: false.
+   */
+  source(body: unknown, atOnce?: boolean): ByteSource
   /** The length of a stream in bytes if it can be told without reading it: a file stream's, a Blob's. */
   streamLength(body: unknown): Promise<number | undefined>
   /** A stream for the SDK or the caller: 'node' gives a Readable, 'web' a ReadableStream. Nothing is pulled before it is read. */

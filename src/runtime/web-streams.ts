@@ -95,7 +95,7 @@ function sourceOfReader(stream: ReadableStream): ByteSource {
   }
 }
 
-function sourceOfIterable(iterable: AsyncIterable<unknown>): ByteSource {
+function sourceOfIterable(iterable: AsyncIterable<unknown>, atOnce: boolean): ByteSource {
   let iterator: AsyncIterator<unknown> | undefined
   let finished = false
   let stopWaiting: ((error: Error) => void) | undefined
@@ -128,7 +128,7 @@ function sourceOfIterable(iterable: AsyncIterable<unknown>): ByteSource {
         }
         const chunk = chunks.encode(result.value)
         // A generator may fill its buffer again once it is asked for more, while this chunk still waits to be sealed.
-        if (chunk.length > 0) return chunk.slice()
+        if (chunk.length > 0) return atOnce ? chunk : chunk.slice()
       }
     },
     cancel(error = new Error('the body is not read any further')) {
@@ -140,10 +140,10 @@ function sourceOfIterable(iterable: AsyncIterable<unknown>): ByteSource {
   }
 }
 
-export function sourceOfWeb(body: unknown): ByteSource {
+export function sourceOfWeb(body: unknown, atOnce = false): ByteSource {
   if (isWebStream(body)) return sourceOfReader(body)
   if (isBlob(body)) return sourceOfReader(body.stream())
-  if (isAsyncIterable(body)) return sourceOfIterable(body)
+  if (isAsyncIterable(body)) return sourceOfIterable(body, atOnce)
   throw configError('Body is not a stream, a Blob or an async iterable')
 }
 

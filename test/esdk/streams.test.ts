@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { describe, test } from 'node:test'
+import { describe, it, test } from 'node:test'
 import {
   buildDecrypt,
   CommitmentPolicy,
@@ -89,4 +89,25 @@ describe('messages without S3', () => {
       }
     })
   }
+})
+
+describe('a generator that fills one buffer again and again', () => {
+  it('is used up chunk by chunk', async () => {
+    const plaintext = pattern(300_000)
+    function* reusing(bytes: Uint8Array, length: number): Generator<Uint8Array, void> {
+      const buffer = new Uint8Array(length)
+      for (let at = 0; at < bytes.length; at += length) {
+        const part = bytes.subarray(at, at + length)
+        buffer.set(part)
+        yield buffer.subarray(0, part.length)
+        buffer.fill(0xff)
+      }
+    }
+    for (const length of [10, 999, 65_536, 100_000]) {
+      for (const frameLength of [1000, 65_536]) {
+        const message = await all(encryptStream(reusing(plaintext, length), { keyring, frameLength }))
+        assert.deepEqual(await all(decryptStream(reusing(message, length), { keyring })), plaintext)
+      }
+    }
+  })
 })
