@@ -142,4 +142,26 @@ describe('objects in the AWS Encryption SDK format', () => {
     const other = esdkClient({}, { alsoRead: [s3ec()] })
     assert.deepEqual(await read(other, 's3ec'), pattern(1000))
   })
+
+  test('of a large one a range of 1 MiB takes no more than that, three frames and the header', async () => {
+    const MiB = 1024 * 1024
+    const own = esdkClient()
+    const plaintext = pattern(16 * MiB + 5)
+    await put(own, 'large', plaintext)
+    const header = Number((await s3.object(Bucket, 'large'))?.metadata['s3-cse-esdk']?.split(',')[1])
+    const stored = (await s3.object(Bucket, 'large'))?.body.length ?? 0
+    for (const start of [0, 1, 65_535, 3 * MiB + 12_345, 15 * MiB + 5]) {
+      const from = s3.requests.length
+      const reader = esdkClient()
+      const output = await get(reader, 'large', { Range: `bytes=${start}-${start + MiB - 1}` })
+      assert.deepEqual(await text(output), plaintext.subarray(start, start + MiB))
+      let bytes = 0
+      for (const { headers } of s3.requests.slice(from)) {
+        const [, first = '', last = ''] = /^bytes=(\d+)-(\d+)$/.exec(headers.range ?? '') ?? []
+        assert.ok(first !== '', 'every request is for a part')
+        bytes += Math.min(Number(last), stored - 1) - Number(first) + 1
+      }
+      assert.ok(bytes <= MiB + 3 * 65_536 + header, `${bytes} bytes from ${start} on`)
+    }
+  })
 })
