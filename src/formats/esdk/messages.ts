@@ -6,7 +6,7 @@ export const noObject: ObjectName = Object.freeze({ bucket: '', key: '' })
 
 /** An object as messages name it. */
 export function nameOf({ bucket, key }: ObjectName): string {
-  return bucket === '' ? 'the message' : shown(`${bucket}/${key}`, 1200)
+  return bucket === '' ? 'the input' : shown(`${bucket}/${key}`, 1200)
 }
 
 /** A piece of text that came from elsewhere, quoted, in printable ASCII and cut to a length. */
