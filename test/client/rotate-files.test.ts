@@ -267,7 +267,9 @@ for (const [name, on] of [
               while (object === undefined) await new Promise((resolve) => setTimeout(resolve, 1))
             })
             const rotation = rotate(client, key).catch((error: unknown) => error as Error)
-            await new Promise((resolve) => setTimeout(resolve, 150))
+            const pause = (milliseconds: number) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+            for (let i = 0; object === undefined && i < 10_000; i++) await pause(1)
+            await pause(150)
             clock.seconds += 100
             object?.open()
             await theirs
