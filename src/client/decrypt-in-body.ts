@@ -5,7 +5,7 @@ import { resources } from '../bytes/resources.js'
 import { CseError } from '../errors.js'
 import type { StoredBytes } from '../formats/format.js'
 import type { Opener } from '../message/opener.js'
-import { lastPieceAt } from '../message/streamed-read.js'
+import { verifyEnd } from '../message/ranged-read.js'
 import { placeOf } from './header-cache.js'
 import { checkObjectSize, openEnvelope, unexpected } from './open-object.js'
 import type { OpenEnvelope } from './open-object.js'
@@ -60,7 +60,9 @@ export async function decryptInBody(g: GetContext, output: Output, given: Found)
     const wanted = asked?.spec !== undefined
     const fromEnd = wanted && plaintextLength === undefined && request.rangeReads !== 'reject'
     if (fromEnd) plaintextLength = await lengthFromEnd(g, opened)
-    else if (wanted && opener.authentication === 'segment') await verifyEnd(g, opened, start)
+    else if (wanted && opener.authentication === 'segment') {
+      await verifyEnd(opener, sealedLength, (from, end) => storedPart(g, begun, start, { start: from, end }))
+    }
     const range = wantedRange(asked, plaintextLength, output)
     if (wanted && (range === undefined || plaintextLength === undefined)) throw nothingVerified(where)
     if (opener.authentication === 'whole' && !request.delayedAuthentication) {
@@ -135,15 +137,6 @@ function storedBytes(g: GetContext, begun: Begun, start: PeekableSource): Stored
       return begun.tail
     },
   }
-}
-
-/** That the message ends where its length says, before a length, an end, or a place from the end is believed. */
-async function verifyEnd(g: GetContext, begun: Begun & { opener: Opener }, start: PeekableSource): Promise<void> {
-  const { sealedLength, opener } = begun
-  const at = lastPieceAt(opener, sealedLength)
-  const end = await storedPart(g, begun, start, { start: at, end: sealedLength - opener.trailerLength })
-  const plaintext = await opener.open(at, end, true)
-  plaintext.fill(0)
 }
 
 /**

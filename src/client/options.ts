@@ -1,6 +1,7 @@
 import { budget } from '../bytes/budget.js'
 import type { Budget } from '../bytes/budget.js'
 import { configError } from '../errors.js'
+import { commitmentPolicies } from '../formats/commitment.js'
 import type { CommitmentPolicy, Format } from '../formats/format.js'
 import { s3ec } from '../formats/s3ec/s3ec.js'
 import { severalFormats } from '../formats/several.js'
@@ -208,12 +209,6 @@ const names: readonly (keyof EncryptionOptions)[] = [
   'onEvent',
 ]
 
-const policies: readonly CommitmentPolicy[] = [
-  'REQUIRE_ENCRYPT_REQUIRE_DECRYPT',
-  'REQUIRE_ENCRYPT_ALLOW_DECRYPT',
-  'FORBID_ENCRYPT_ALLOW_DECRYPT',
-]
-
 /** Checks and copies the options; each is read once. Throws ERR_S3CSE_CONFIG. */
 export function settings(given: EncryptionOptions): Settings {
   const options = { ...onlyMembers(given, names, 'addEncryption') } as Partial<EncryptionOptions>
@@ -221,7 +216,8 @@ export function settings(given: EncryptionOptions): Settings {
   const writes = formatOption(options.format ?? s3ec(), 'format')
   const format = severalFormats(writes, alsoReadOption(options.alsoRead, writes))
   const commitmentPolicy = options.commitmentPolicy ?? 'REQUIRE_ENCRYPT_REQUIRE_DECRYPT'
-  if (!policies.includes(commitmentPolicy)) throw configError(`commitmentPolicy must be one of ${policies.join(', ')}`)
+  if (!commitmentPolicies.includes(commitmentPolicy))
+    throw configError(`commitmentPolicy must be one of ${commitmentPolicies.join(', ')}`)
   let { encryptionContext } = options
   if (encryptionContext !== undefined && typeof encryptionContext !== 'function') {
     encryptionContext = contextOption(encryptionContext)

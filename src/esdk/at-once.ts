@@ -1,11 +1,10 @@
 import { throwIfAborted, untilAborted } from '../bytes/abort.js'
 import { viewOf } from '../bytes/body.js'
 import { configError } from '../errors.js'
-import { contextOf } from '../formats/esdk/context.js'
 import { noObject } from '../formats/esdk/messages.js'
 import { openMessage, readHeader } from '../formats/esdk/open.js'
 import { sealMessage } from '../formats/esdk/seal.js'
-import { messageHeader, type MessageHeader } from './header.js'
+import { messageHeader, openedHeader, type MessageHeader } from './header.js'
 import {
   DECRYPT_NAMES,
   ENCRYPT_NAMES,
@@ -29,10 +28,10 @@ export async function encrypt(
   try {
     throwIfAborted(signal)
     const { frameLength } = settings
-    const all = contextOf([...Object.entries(context), ...Object.entries(request.encryptionContext)])
+    const given = request.encryptionContext
     return {
       message: await sealer.sealWhole(bytes),
-      header: messageHeader(suite, { context: all, frameLength, length: header.length }),
+      header: messageHeader(suite, { stored: context, given, frameLength, length: header.length }),
     }
   } finally {
     sealer.destroy()
@@ -58,10 +57,9 @@ export async function decrypt(
   const opener = await untilAborted(opened, signal, (late) => late.destroy())
   try {
     throwIfAborted(signal)
-    const all = contextOf([...header.context, ...Object.entries(request.encryptionContext)])
     return {
       plaintext: await opener.openWhole(bytes),
-      header: messageHeader(header.suite, { ...header, context: all }),
+      header: openedHeader(header, request.encryptionContext),
     }
   } finally {
     opener.destroy()

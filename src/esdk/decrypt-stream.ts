@@ -6,16 +6,15 @@ import type { PeekableSource } from '../bytes/peekable.js'
 import { resources } from '../bytes/resources.js'
 import type { Resources } from '../bytes/resources.js'
 import { configError, CseError, DecryptionError } from '../errors.js'
-import { contextOf } from '../formats/esdk/context.js'
 import type { EsdkHeader } from '../formats/esdk/header.js'
 import { noObject } from '../formats/esdk/messages.js'
 import { openMessage, readHeader } from '../formats/esdk/open.js'
-import { singleEnd } from '../formats/esdk/single-opener.js'
+import { SINGLE_START_LENGTH, singleEnd } from '../formats/esdk/single-opener.js'
 import { inputSource, lengthOfInput, type ByteInput } from '../message/byte-input.js'
 import {
   byteStream,
-  givenUp,
   holdSignal,
+  later,
   throwIfReleased,
   unlessReleased,
   type ByteStream,
@@ -23,7 +22,7 @@ import {
 import type { Opener } from '../message/opener.js'
 import { verifiedRead } from '../message/verified-read.js'
 import type { ByteSource } from '../runtime/runtime.js'
-import { messageHeader, type MessageHeader } from './header.js'
+import { openedHeader, type MessageHeader } from './header.js'
 import { DECRYPT_NAMES, takeMessageOptions, type DecryptMessageOptions, type TakenOptions } from './options.js'
 
 /** The options of `decryptStream`. */
@@ -64,16 +63,11 @@ export function decryptStream(message: ByteInput, options: DecryptStreamOptions)
   const held = resources()
   const source = peekable(inputSource(owner, message, { atOnce: true }))
   held.hold((error) => source.cancel(error))
-  let resolve: (header: MessageHeader) => void = () => undefined
-  const header = new Promise<MessageHeader>((fulfil, reject) => {
-    resolve = fulfil
-    held.hold((error) => reject(error ?? givenUp()))
-  })
-  header.catch(() => undefined)
-  const reading = { source, taken, held, maxBufferedBytes, length: lengthOfInput(message), tell: resolve }
+  const header = later<MessageHeader>(held)
+  const reading = { source, taken, held, maxBufferedBytes, length: lengthOfInput(message), tell: header.resolve }
   const plaintext = byteStream(opened(reading), held)
   holdSignal(held, taken.signal)
-  return { ...plaintext, header }
+  return { ...plaintext, header: header.promise }
 }
 
 interface Reading {
@@ -101,8 +95,7 @@ async function* opened(r: Reading): AsyncGenerator<Uint8Array, void> {
   const opening = openMessage(header, asked, settings, noObject, false)
   const opener = await unlessReleased(held, opening, (late) => late.destroy())
   held.hold(() => opener.destroy())
-  const context = contextOf([...header.context, ...Object.entries(request.encryptionContext)])
-  tell(messageHeader(header.suite, { ...header, context }))
+  tell(openedHeader(header, request.encryptionContext))
   yield* isFramed ? inOrder(opener, source, held) : unframed(r, opener, header)
 }
 
@@ -134,7 +127,7 @@ async function* unframed(
 ): AsyncGenerator<Uint8Array, void> {
   const isSigned = header.suite.signature !== undefined
   // Where a signature begins its message does not say how long that is.
-  const sealedLength = isSigned ? length : singleEnd(header, await source.start(header.length + 20))
+  const sealedLength = isSigned ? length : singleEnd(header, await source.start(header.length + SINGLE_START_LENGTH))
   if (sealedLength === undefined) {
     const plaintext = await opener.openWhole(await collect(source, maxBufferedBytes, () => tooLong(maxBufferedBytes)))
     throwIfReleased(held)

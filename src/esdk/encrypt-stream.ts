@@ -1,12 +1,11 @@
 import { resources } from '../bytes/resources.js'
 import type { Resources } from '../bytes/resources.js'
-import { contextOf } from '../formats/esdk/context.js'
 import { sealMessage } from '../formats/esdk/seal.js'
 import { chunksOf, inputSource, type ByteInput } from '../message/byte-input.js'
 import {
   byteStream,
-  givenUp,
   holdSignal,
+  later,
   throwIfReleased,
   unlessReleased,
   type ByteStream,
@@ -44,18 +43,10 @@ export function encryptStream(plaintext: ByteInput, options: EncryptMessageOptio
   const held = resources()
   const source = inputSource(owner, plaintext, { atOnce: true })
   held.hold((error) => source.cancel(error))
-  let resolve: (header: WrittenHeader) => void = () => undefined
-  const header = new Promise<WrittenHeader>((fulfil, reject) => {
-    resolve = fulfil
-    held.hold((error) => reject(error ?? givenUp()))
-  })
-  header.catch(() => undefined)
-  const message = byteStream(
-    sealed(source, taken, held, (made) => resolve(made)),
-    held,
-  )
+  const header = later<WrittenHeader>(held)
+  const message = byteStream(sealed(source, taken, held, header.resolve), held)
   holdSignal(held, taken.signal)
-  return { ...message, header }
+  return { ...message, header: header.promise }
 }
 
 async function* sealed(
@@ -70,9 +61,8 @@ async function* sealed(
   const { sealer, suite, context, header } = await unlessReleased(held, sealing, (late) => late.sealer.destroy())
   held.hold(() => sealer.destroy())
   const { frameLength } = settings
-  const all = contextOf([...Object.entries(context), ...Object.entries(encryptionContext)])
   tell({
-    ...messageHeader(suite, { context: all, frameLength, length: header.length }),
+    ...messageHeader(suite, { stored: context, given: encryptionContext, frameLength, length: header.length }),
     messageLength: (length) => sealer.sealedLength(length),
   })
   yield header

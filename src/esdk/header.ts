@@ -1,4 +1,6 @@
+import { contextOf } from '../formats/context-of.js'
 import { PUBLIC_KEY } from '../formats/esdk/context.js'
+import type { EsdkHeader } from '../formats/esdk/header.js'
 import type { EsdkSuiteName } from '../formats/esdk/options.js'
 import type { EsdkSuite } from '../formats/esdk/suites.js'
 import type { Context } from '../keyrings/keyring.js'
@@ -19,8 +21,10 @@ export interface MessageHeader {
 
 export function messageHeader(
   suite: EsdkSuite,
-  { context, frameLength, length }: { context: Context; frameLength: number; length: number },
+  fields: { readonly stored: Context; readonly given: Context; readonly frameLength: number; readonly length: number },
 ): MessageHeader {
+  const { stored, given, frameLength, length } = fields
+  const context = contextOf([...Object.entries(stored), ...Object.entries(given)])
   return Object.freeze({
     algorithmSuite: suite.name as EsdkSuiteName,
     version: suite.version,
@@ -29,4 +33,9 @@ export function messageHeader(
     isSigned: Object.hasOwn(context, PUBLIC_KEY),
     length,
   })
+}
+
+/** Of a message that was opened with these pairs given. */
+export function openedHeader({ suite, context, frameLength, length }: EsdkHeader, given: Context): MessageHeader {
+  return messageHeader(suite, { stored: contextOf(context), given, frameLength, length })
 }

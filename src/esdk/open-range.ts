@@ -2,17 +2,15 @@ import { throwIfAborted, untilAborted } from '../bytes/abort.js'
 import { resources } from '../bytes/resources.js'
 import type { Resources } from '../bytes/resources.js'
 import { configError, CseError } from '../errors.js'
-import { contextOf } from '../formats/esdk/context.js'
 import { noObject } from '../formats/esdk/messages.js'
 import { openMessage, readHeader } from '../formats/esdk/open.js'
 import type { StoredBytes } from '../formats/format.js'
 import { byteStream, unlessReleased, type ByteStream } from '../message/byte-stream.js'
 import type { Opener } from '../message/opener.js'
-import { rangedRead, sealedRange } from '../message/ranged-read.js'
+import { rangedRead, sealedRange, verifyEnd } from '../message/ranged-read.js'
 import { seekableSource, takeSpan, type SeekableInput, type SeekableSource } from '../message/seekable-source.js'
-import { lastPieceAt } from '../message/streamed-read.js'
 import type { ByteSource } from '../runtime/runtime.js'
-import { messageHeader, type MessageHeader } from './header.js'
+import { openedHeader, type MessageHeader } from './header.js'
 import { DECRYPT_NAMES, takeMessageOptions, type DecryptMessageOptions, type TakenOptions } from './options.js'
 
 /** The options of `openRange`. */
@@ -75,37 +73,28 @@ async function open(
     }
     throwIfAborted(signal)
     const length = opener.plaintextLength(input.length) ?? 0
-    await verifyEnd(opener, input)
+    await verifyEnd(opener, input.length, (start, end) => partOf(input, start, end))
     throwIfAborted(signal)
-    const context = contextOf([...header.context, ...Object.entries(request.encryptionContext)])
-    return readerOf({ opener, input, length, held, header: messageHeader(header.suite, { ...header, context }) })
+    return readerOf({ opener, input, length, held, header: openedHeader(header, request.encryptionContext) })
   } catch (error) {
     held.release()
     throw error
   }
 }
 
+async function partOf(input: SeekableSource, start: number, end: number): Promise<Uint8Array> {
+  const bytes = new Uint8Array(end - start)
+  if (bytes.length > 0) await input.read(start, bytes)
+  return bytes
+}
+
 function storedBytes(input: SeekableSource): StoredBytes {
-  const part = async (start: number, end: number): Promise<Uint8Array> => {
-    const bytes = new Uint8Array(end - start)
-    if (bytes.length > 0) await input.read(start, bytes)
-    return bytes
-  }
   const { length } = input
   return {
     length,
-    start: (count) => part(0, Math.min(count, length)),
-    end: (count) => part(Math.max(0, length - count), length),
+    start: (count) => partOf(input, 0, Math.min(count, length)),
+    end: (count) => partOf(input, Math.max(0, length - count), length),
   }
-}
-
-/** That the message ends where the length of the source says. */
-async function verifyEnd(opener: Opener, input: SeekableSource): Promise<void> {
-  const at = lastPieceAt(opener, input.length)
-  const sealed = new Uint8Array(input.length - opener.trailerLength - at)
-  await input.read(at, sealed)
-  const plaintext = await opener.open(at, sealed, true)
-  plaintext.fill(0)
 }
 
 interface Opened {
@@ -169,8 +158,7 @@ function sourceFrom(input: SeekableSource, start: number, end: number): ByteSour
   return {
     async next() {
       if (at >= end) return undefined
-      const piece = new Uint8Array(Math.min(PIECE_LENGTH, end - at))
-      await input.read(at, piece)
+      const piece = await partOf(input, at, Math.min(end, at + PIECE_LENGTH))
       at += piece.length
       return piece
     },

@@ -13,7 +13,7 @@ import {
   type GcmKey,
   type TakenKey,
 } from './options.js'
-import { byteStream, givenUp, holdSignal, takeSignal, type ByteStream } from '../message/byte-stream.js'
+import { byteStream, later, holdSignal, takeSignal, type ByteStream } from '../message/byte-stream.js'
 import type { ByteSource } from '../runtime/runtime.js'
 
 /** What encrypting needs. */
@@ -71,12 +71,7 @@ export function encryptStream(plaintext: ByteInput, options: GcmEncryptStreamOpt
   held.hold((error) => source.cancel(error))
   held.hold(() => key.wipe())
 
-  let finish: (tag: Uint8Array) => void = () => undefined
-  const tag = new Promise<Uint8Array>((resolve, reject) => {
-    finish = resolve
-    held.hold((error) => reject(error ?? givenUp()))
-  })
-  tag.catch(() => undefined)
+  const { promise: tag, resolve: finish } = later<Uint8Array>(held)
   const ciphertext = byteStream(sealed({ source, key, iv, aad, chunkSize, held, finish }), held)
   holdSignal(held, signal)
   return { ...ciphertext, iv: Uint8Array.from(iv), tag }

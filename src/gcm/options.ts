@@ -1,4 +1,5 @@
 import { runtime } from '#runtime'
+import { isBytes } from '../bytes/is-bytes.js'
 import { GCM_IV_LENGTH, GCM_TAG_LENGTH, messageClosed } from '../crypto/gcm-blocks.js'
 import { configError, CseError } from '../errors.js'
 import type { Aes, KeyHandle, MaybePromise } from '../runtime/runtime.js'
@@ -31,11 +32,6 @@ export function takeNames<T extends object>(owner: string, options: T, names: re
     }
   }
   return { ...options }
-}
-
-/** By its tag, so that arrays of another realm (jest, vm) pass as well. */
-export function isBytes(value: unknown): value is Uint8Array {
-  return Object.prototype.toString.call(value) === '[object Uint8Array]'
 }
 
 /** A whole number from `least` to `most`. */

@@ -4,6 +4,8 @@ import { configError, CseError } from '../errors.js'
 import type { MaybePromise } from '../runtime/runtime.js'
 import type { Context } from './keyring.js'
 
+export { isBytes } from '../bytes/is-bytes.js'
+
 /**
  * Reads every option once, into a copy. A name that is not known is an error: a misspelt option would otherwise be a
  * default that nobody chose.
@@ -50,11 +52,6 @@ export function takeList<T, U>(owner: string, value: readonly T[] | undefined, t
   if (value === undefined) return []
   if (!Array.isArray(value)) throw configError(`${owner} must be an array`)
   return Object.freeze(Array.from(value as readonly T[], take))
-}
-
-/** By its tag, so that arrays of another realm (jest, vm) pass as well. */
-export function isBytes(value: unknown): value is Uint8Array {
-  return Object.prototype.toString.call(value) === '[object Uint8Array]'
 }
 
 /** Goes on with a value that may be there already: at once if it is, so that mistakes throw at the call. */

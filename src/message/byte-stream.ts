@@ -38,6 +38,17 @@ export function unlessReleased<T>(held: Resources, promise: Promise<T>, late?: (
   })
 }
 
+/** What is known in the middle of a stream: it rejects with what releases `held` before, and need not be listened to. */
+export function later<T>(held: Resources): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
+  let fulfil: (value: T) => void = () => undefined
+  const promise = new Promise<T>((resolve, reject) => {
+    fulfil = resolve
+    held.hold((error) => reject(error ?? givenUp()))
+  })
+  promise.catch(() => undefined)
+  return { promise, resolve: fulfil }
+}
+
 /** `held` is given back at the end, on an error, and when the stream is given up. */
 export function byteStream(chunks: AsyncIterable<Uint8Array>, held: Resources): ByteStream {
   const source = guarded(chunks[Symbol.asyncIterator](), held)

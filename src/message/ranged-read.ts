@@ -72,6 +72,17 @@ async function* open(o: RangedReadOptions): AsyncGenerator<Uint8Array, void> {
   await reader.end()
 }
 
+/** That the message ends where its length says, before a length, an end, or a place from the end is believed. `read`: gives stored bytes [start, end). */
+export async function verifyEnd(
+  opener: Opener,
+  sealedLength: number,
+  read: (start: number, end: number) => Promise<Uint8Array>,
+): Promise<void> {
+  const at = lastPieceAt(opener, sealedLength)
+  const plaintext = await opener.open(at, await read(at, sealedLength - opener.trailerLength), true)
+  plaintext.fill(0)
+}
+
 /**
  * Gives a range of the plaintext from the stored bytes around it, as they arrive. Where the opener authenticates
  * segments, each is verified before anything of it is given out, and a range that reaches the end of the plaintext ends

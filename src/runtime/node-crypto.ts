@@ -16,7 +16,16 @@ import { checkAesKey, checkBlock, checkBlocks, checkCounter, keyDestroyed, TAG_L
 import { nodeRsaPrivateKey, nodeRsaPublicKey } from './node-rsa.js'
 import { encryptApart } from './node-cipher-thread.js'
 import { keepFreedMemory, release } from './node-release.js'
-import type { Aes, DigestName, GcmOpenStream, GcmStream, HashName, MaybePromise, Runtime } from './runtime.js'
+import type {
+  CryptoRuntime,
+  Aes,
+  DigestName,
+  GcmOpenStream,
+  GcmStream,
+  HashName,
+  MaybePromise,
+  Runtime,
+} from './runtime.js'
 import { cryptoRuntime as webRuntime } from './web-crypto.js'
 import { exportSecretCryptoKey, isCryptoKey } from './web-keys.js'
 
@@ -41,18 +50,7 @@ const GCM_OPTIONS = Object.freeze({ authTagLength: TAG_LENGTH })
 type Transform = Pick<CipherGCM | DecipherGCM, 'update'>
 
 /** node:crypto: answers at once. */
-export const cryptoRuntime: Pick<
-  Runtime,
-  | 'randomBytes'
-  | 'allocate'
-  | 'equal'
-  | 'aes'
-  | 'exportSecretKey'
-  | 'digest'
-  | 'hmac'
-  | 'rsaPublicKey'
-  | 'rsaPrivateKey'
-> = Object.freeze({
+export const cryptoRuntime: CryptoRuntime = Object.freeze({
   randomBytes: (length: number) => plain(randomBytes(length)),
   allocate,
   equal: (a: Uint8Array, b: Uint8Array) => a.length === b.length && timingSafeEqual(a, b),

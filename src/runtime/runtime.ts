@@ -222,3 +222,17 @@ export interface Runtime {
   /** Absent where there are none. */
   readonly files?: Files
 }
+
+/** What of it is cryptography but signatures. */
+export type CryptoRuntime = Pick<
+  Runtime,
+  | 'randomBytes'
+  | 'allocate'
+  | 'equal'
+  | 'aes'
+  | 'exportSecretKey'
+  | 'digest'
+  | 'hmac'
+  | 'rsaPublicKey'
+  | 'rsaPrivateKey'
+>

@@ -1,6 +1,6 @@
 import { configError } from '../errors.js'
 import { checkAesKey, checkBlock, checkBlocks, checkCounter, keyDestroyed, TAG_LENGTH } from './aes-checks.js'
-import type { Aes, DigestName, HashName, Runtime } from './runtime.js'
+import type { CryptoRuntime, Aes, DigestName, HashName, Runtime } from './runtime.js'
 import { exportSecretCryptoKey, isCryptoKey, subtle, webBytes } from './web-keys.js'
 import { webRsaPrivateKey, webRsaPublicKey } from './web-rsa.js'
 
@@ -10,18 +10,7 @@ const MAX_RANDOM = 65536
 const ZERO_BLOCK = new Uint8Array(16)
 
 /** WebCrypto: answers later, off the main thread. */
-export const cryptoRuntime: Pick<
-  Runtime,
-  | 'randomBytes'
-  | 'allocate'
-  | 'equal'
-  | 'aes'
-  | 'exportSecretKey'
-  | 'digest'
-  | 'hmac'
-  | 'rsaPublicKey'
-  | 'rsaPrivateKey'
-> = Object.freeze({
+export const cryptoRuntime: CryptoRuntime = Object.freeze({
   randomBytes(length: number) {
     const bytes = new Uint8Array(length)
     for (let at = 0; at < length; at += MAX_RANDOM)

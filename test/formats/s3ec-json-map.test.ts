@@ -3,7 +3,8 @@ import test, { describe } from 'node:test'
 import fc from 'fast-check'
 import { CseError } from '../../src/errors.js'
 import { decodeHeaderText } from '../../src/formats/s3ec/header-text.js'
-import { contextOf, parseJsonMap, serialiseJsonMap } from '../../src/formats/s3ec/json-map.js'
+import { contextOf } from '../../src/formats/context-of.js'
+import { parseJsonMap, serialiseJsonMap } from '../../src/formats/s3ec/json-map.js'
 
 const anyContext = fc
   .array(fc.tuple(fc.string({ unit: 'binary', maxLength: 12 }), fc.string({ unit: 'binary', maxLength: 12 })), {

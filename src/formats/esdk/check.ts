@@ -1,10 +1,10 @@
 import { configError } from '../../errors.js'
 import { esdkAlgorithm } from '../../keyrings/esdk-keys.js'
+import { commitmentPolicies } from '../commitment.js'
 import type { Format } from '../format.js'
 import { callersContext } from './context.js'
 import { notForEsdk } from './open.js'
 import type { EsdkSettings } from './options.js'
-import { isPolicy } from './policy.js'
 
 /** Throws ERR_S3CSE_CONFIG if keyring, policy and context cannot work together. */
 export function checkRequest(
@@ -16,7 +16,7 @@ export function checkRequest(
   if (typeof wrap !== 'function' || typeof unwrap !== 'function') {
     throw configError('keyring has to be an object with the methods wrap and unwrap.')
   }
-  if (!isPolicy(commitmentPolicy)) throw configError('commitmentPolicy has to be one of the three.')
+  if (!commitmentPolicies.includes(commitmentPolicy)) throw configError('commitmentPolicy has to be one of the three.')
   if (algorithms !== undefined && !(Array.isArray(algorithms) && algorithms.includes(esdkAlgorithm))) throw notForEsdk()
   if (encryptionContext !== undefined) callersContext(encryptionContext)
   const suite = settings.suiteFor(commitmentPolicy)

@@ -1,9 +1,10 @@
 import { isPlainObject } from '../../bytes/plain-object.js'
 import { isWellFormed } from '../../bytes/well-formed.js'
 import { configError, CseError } from '../../errors.js'
-import { serialiseContext, type ContextPairs } from '../../keyrings/context-bytes.js'
+import { serialiseContext } from '../../keyrings/context-bytes.js'
 import { contextTooLong } from '../../keyrings/esdk-keys.js'
 import type { Context } from '../../keyrings/keyring.js'
+import { contextOf } from '../context-of.js'
 import type { ObjectName } from '../format.js'
 import { nameOf, shown } from './messages.js'
 
@@ -11,13 +12,6 @@ import { nameOf, shown } from './messages.js'
 const RESERVED_PREFIX = 'aws-crypto-'
 /** The key that signed messages are verified with. */
 export const PUBLIC_KEY = 'aws-crypto-public-key'
-
-/** A copy without a prototype, so that `__proto__` is a key like all others. */
-export function contextOf(pairs: ContextPairs): Context {
-  const context = Object.create(null) as Record<string, string>
-  for (const [key, value] of pairs) context[key] = value
-  return Object.freeze(context)
-}
 
 /** A copy of the caller's encryption context. Throws ERR_S3CSE_CONFIG if it is none, or has a key of the format's own. */
 export function callersContext(given: unknown): Context {

@@ -1,13 +1,12 @@
 import { runtime } from '#runtime'
-import { hkdfSha512 } from '../../crypto/hkdf.js'
 import { messageKey } from '../../crypto/message-key.js'
 import { messageUse } from '../../crypto/message-use.js'
 import { runs } from '../../crypto/runs.js'
-import { configError, CseError } from '../../errors.js'
+import { configError } from '../../errors.js'
 import type { PositionalSealer, SealedPiece } from '../../message/sealer.js'
 import type { Aes, MaybePromise } from '../../runtime/runtime.js'
-import { bodyLength, FINAL_FRAME_OVERHEAD, FRAME_OVERHEAD, MAX_FRAMES } from './frames.js'
-import { TAG_LENGTH } from './header.js'
+import { bodyLength, checkPlace, FRAME_OVERHEAD } from './frames.js'
+import { pieceState, pieceStateKey } from './piece-state.js'
 import { framesLength, sealFrames } from './seal-frames.js'
 
 /** What the frames of a message are made with. */
@@ -23,9 +22,6 @@ export interface FrameSealerOptions {
   readonly header: Uint8Array
 }
 
-const STATE_LENGTH = 16
-const stateInfo = new TextEncoder().encode('s3-cse piece state v1')
-
 /**
  * Seals the frames of a message that is not signed, in any order: each depends on its own plaintext and its number only.
  * The last piece ends with the final frame, which is empty where the plaintext fills the others, so that there is no
@@ -35,21 +31,12 @@ export async function frameSealer(options: FrameSealerOptions): Promise<Position
   const { aes, messageId, frameLength, header } = options
   const key = Uint8Array.from(options.key)
   const keys = { aes, messageId, frameLength }
-  const hkdf = await hkdfSha512({ salt: messageId, inputKey: key })
-  const stateKey = await hkdf.expand(stateInfo, 64)
-  hkdf.destroy()
+  const stateKey = await pieceStateKey(messageId, key)
   const use = messageUse()
   const taken = runs<undefined>(() => undefined)
   let endsAt: number | undefined
   let isFrozen = false
-  const maxLength = frameLength * (MAX_FRAMES - 1)
-
-  const check = (offset: number, length: number): void => {
-    if (!Number.isSafeInteger(offset) || offset < 0 || offset % frameLength !== 0) {
-      throw configError(`Frames begin at multiples of ${frameLength} bytes.`)
-    }
-    checkLength(offset + length, maxLength, frameLength)
-  }
+  const check = (offset: number, length: number): void => checkPlace(frameLength, offset, length)
   /**
    * Takes frames into the message, each once. The final frame has the IV of the regular frame that would stand in its
    * place, also where it is empty: nothing may lie behind it.
@@ -71,15 +58,6 @@ export async function frameSealer(options: FrameSealerOptions): Promise<Position
     const output = into === undefined || into.length < length ? runtime.allocate(length) : into.subarray(0, length)
     return sealFrames(keys, offset / frameLength + 1, plaintext, last, output)
   }
-  /** The tags of all frames of a piece say what it is: only equal frames under one number have equal ones. */
-  const stateOf = async (offset: number, sealed: Uint8Array, last: boolean): Promise<Uint8Array> => {
-    const ends = [...frameEnds(sealed.length, frameLength, last)]
-    const text = new Uint8Array(16 + ends.length * TAG_LENGTH)
-    viewOf(text).setFloat64(0, offset)
-    viewOf(text).setFloat64(8, last ? -sealed.length : sealed.length)
-    ends.forEach((end, index) => text.set(sealed.subarray(end - TAG_LENGTH, end), 16 + index * TAG_LENGTH))
-    return (await runtime.hmac('SHA-512', stateKey, text)).slice(0, STATE_LENGTH)
-  }
   const again = async (
     offset: number,
     plaintext: Uint8Array,
@@ -87,7 +65,7 @@ export async function frameSealer(options: FrameSealerOptions): Promise<Position
     into?: Uint8Array,
   ): Promise<SealedPiece> => {
     const sealed = await seal(offset, plaintext, last, into)
-    return { sealed, state: await stateOf(offset, sealed, last) }
+    return { sealed, state: await pieceState(stateKey, frameLength, offset, sealed, last) }
   }
 
   return {
@@ -96,7 +74,7 @@ export async function frameSealer(options: FrameSealerOptions): Promise<Position
     ordered: false,
     trailerLength: 0,
     sealedLength(plaintextLength) {
-      checkLength(plaintextLength, maxLength, frameLength)
+      check(0, plaintextLength)
       return header.length + bodyLength(plaintextLength, frameLength)
     },
     sealedOffset(offset) {
@@ -135,7 +113,7 @@ export async function frameSealer(options: FrameSealerOptions): Promise<Position
     },
     sealWhole(plaintext) {
       use.begin('whole')
-      checkLength(plaintext.length, maxLength, frameLength)
+      check(0, plaintext.length)
       const message = runtime.allocate(header.length + bodyLength(plaintext.length, frameLength))
       message.set(header)
       const sealed = sealFrames(keys, 1, plaintext, true, message.subarray(header.length))
@@ -153,20 +131,3 @@ export async function frameSealer(options: FrameSealerOptions): Promise<Position
     },
   }
 }
-
-function* frameEnds(length: number, frameLength: number, last: boolean): Generator<number> {
-  const regular = frameLength + FRAME_OVERHEAD
-  const count = Math.floor((length - (last ? FINAL_FRAME_OVERHEAD : 0)) / regular)
-  for (let i = 1; i <= count; i++) yield i * regular
-  if (last) yield length
-}
-
-function checkLength(length: number, maxLength: number, frameLength: number): void {
-  if (Number.isSafeInteger(length) && length >= 0 && length <= maxLength) return
-  throw new CseError(
-    'ERR_S3CSE_BODY_TOO_LARGE',
-    `A message with frames of ${frameLength} bytes holds at most ${maxLength} bytes; this one would have ${length}. Use longer frames.`,
-  )
-}
-
-const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -1,3 +1,4 @@
+import { configError, CseError } from '../../errors.js'
 import { IV_LENGTH, TAG_LENGTH } from './header.js'
 
 /** Sequence number ‖ IV, and behind the ciphertext the tag: what a regular frame adds, in bytes. */
@@ -65,4 +66,18 @@ export function bodyAad(messageId: Uint8Array, kind: BodyKind, sequence: number,
   view.setUint32(at + 4, Math.floor(length / 2 ** 32))
   view.setUint32(at + 8, length % 2 ** 32)
   return aad
+}
+
+/** Throws for a place where no frame begins (ERR_S3CSE_CONFIG), or an end beyond what a message holds (ERR_S3CSE_BODY_TOO_LARGE). */
+export function checkPlace(frameLength: number, offset: number, length: number): void {
+  if (!Number.isSafeInteger(offset) || offset < 0 || offset % frameLength !== 0) {
+    throw configError(`Frames begin at multiples of ${frameLength} bytes.`)
+  }
+  const maxLength = frameLength * (MAX_FRAMES - 1)
+  const end = offset + length
+  if (Number.isSafeInteger(end) && length >= 0 && end <= maxLength) return
+  throw new CseError(
+    'ERR_S3CSE_BODY_TOO_LARGE',
+    `A message with frames of ${frameLength} bytes holds at most ${maxLength} bytes; this one would have ${end}. Use longer frames.`,
+  )
 }

@@ -1,8 +1,20 @@
 import { runtime } from '#runtime'
+import { hkdfSha512 } from '../../crypto/hkdf.js'
 import { FINAL_FRAME_OVERHEAD, FRAME_OVERHEAD } from './frames.js'
 import { TAG_LENGTH } from './header.js'
 
 const STATE_LENGTH = 16
+const stateInfo = new TextEncoder().encode('s3-cse piece state v1')
+
+/** What states of a message are made with: 64 bytes. Whoever gets it wipes it. */
+export async function pieceStateKey(messageId: Uint8Array, key: Uint8Array): Promise<Uint8Array> {
+  const hkdf = await hkdfSha512({ salt: messageId, inputKey: key })
+  try {
+    return await hkdf.expand(stateInfo, 64)
+  } finally {
+    hkdf.destroy()
+  }
+}
 
 /**
  * The state of a piece (see `SealedPiece`): the tags of all its frames say what it is, since only equal frames under one

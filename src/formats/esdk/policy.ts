@@ -1,22 +1,12 @@
 import { PolicyError, type ObjectFacts } from '../../errors.js'
 import type { Context } from '../../keyrings/keyring.js'
 import { esdkAlgorithm } from '../../keyrings/esdk-keys.js'
+import { policiesThatRead } from '../commitment.js'
 import type { CommitmentPolicy, EnvelopeSummary, ObjectName } from '../format.js'
 import { nameOf } from './messages.js'
 import { formatName, type EsdkSuite } from './suites.js'
 
-const policies: readonly CommitmentPolicy[] = Object.freeze([
-  'REQUIRE_ENCRYPT_REQUIRE_DECRYPT',
-  'REQUIRE_ENCRYPT_ALLOW_DECRYPT',
-  'FORBID_ENCRYPT_ALLOW_DECRYPT',
-])
-const readsWithoutCommitment: readonly CommitmentPolicy[] = Object.freeze(policies.slice(1))
-
 const noLegacy = Object.freeze({ wrapping: false, content: false })
-
-export function isPolicy(value: unknown): value is CommitmentPolicy {
-  return policies.includes(value as CommitmentPolicy)
-}
 
 /** Of a number of two bytes, as the specification writes it. */
 export function suiteNumber({ id }: EsdkSuite): string {
@@ -25,7 +15,6 @@ export function suiteNumber({ id }: EsdkSuite): string {
 
 /** What may be told of a message without any key. */
 export function summaryOf(suite: EsdkSuite, context: Context): EnvelopeSummary {
-  const commitmentPolicies = suite.committing ? policies : readsWithoutCommitment
   return Object.freeze({
     format: formatName,
     version: String(suite.version),
@@ -36,7 +25,7 @@ export function summaryOf(suite: EsdkSuite, context: Context): EnvelopeSummary {
     contextKind: 'encryption context',
     contextKeys: Object.keys(context),
     instructionFile: undefined,
-    needs: Object.freeze({ commitmentPolicies, legacy: noLegacy }),
+    needs: Object.freeze({ commitmentPolicies: policiesThatRead(suite), legacy: noLegacy }),
     context,
   } satisfies EnvelopeSummary)
 }

@@ -1,5 +1,4 @@
 import { runtime } from '#runtime'
-import { hkdfSha512 } from '../../crypto/hkdf.js'
 import { messageKey } from '../../crypto/message-key.js'
 import { messageUse } from '../../crypto/message-use.js'
 import { configError, CseError } from '../../errors.js'
@@ -7,8 +6,8 @@ import type { PositionalSealer, SealedPiece } from '../../message/sealer.js'
 import type { EcdsaSigner } from '../../runtime/runtime.js'
 import { footerLength, footerOf } from './footer.js'
 import type { FrameSealerOptions } from './frame-sealer.js'
-import { bodyLength, FRAME_OVERHEAD, MAX_FRAMES } from './frames.js'
-import { pieceState } from './piece-state.js'
+import { bodyLength, checkPlace, FRAME_OVERHEAD } from './frames.js'
+import { pieceState, pieceStateKey } from './piece-state.js'
 import { framesLength, sealFrames } from './seal-frames.js'
 import type { SignatureRow } from './suites.js'
 
@@ -17,8 +16,6 @@ export interface SignedFrameSealerOptions extends FrameSealerOptions {
   /** Of a key pair that is for this message only; destroyed with the sealer. */
   readonly signer: EcdsaSigner
 }
-
-const stateInfo = new TextEncoder().encode('s3-cse piece state v1')
 
 /**
  * Seals the frames of a signed message, in order: header and frames are signed as they pass, and the signature is the
@@ -29,9 +26,7 @@ export async function signedFrameSealer(options: SignedFrameSealerOptions): Prom
   const { aes, messageId, frameLength, header, signature, signer } = options
   const key = Uint8Array.from(options.key)
   const keys = { aes, messageId, frameLength }
-  const hkdf = await hkdfSha512({ salt: messageId, inputKey: key })
-  const stateKey = await hkdf.expand(stateInfo, 64)
-  hkdf.destroy()
+  const stateKey = await pieceStateKey(messageId, key)
   const use = messageUse()
   const trailerLength = footerLength(signature)
   /** Behind the last byte that was signed, of the plaintext. */
@@ -147,17 +142,4 @@ export async function signedFrameSealer(options: SignedFrameSealerOptions): Prom
       aes.destroy()
     },
   }
-}
-
-function checkPlace(frameLength: number, offset: number, length: number): void {
-  if (!Number.isSafeInteger(offset) || offset < 0 || offset % frameLength !== 0) {
-    throw configError(`Frames begin at multiples of ${frameLength} bytes.`)
-  }
-  const maxLength = frameLength * (MAX_FRAMES - 1)
-  const end = offset + length
-  if (Number.isSafeInteger(end) && length >= 0 && end <= maxLength) return
-  throw new CseError(
-    'ERR_S3CSE_BODY_TOO_LARGE',
-    `A message with frames of ${frameLength} bytes holds at most ${maxLength} bytes; this one would have ${end}. Use longer frames.`,
-  )
 }

@@ -5,7 +5,7 @@ import { configError, CseError } from '../../errors.js'
 import type { Context } from '../../keyrings/keyring.js'
 import type { ObjectName } from '../format.js'
 import type { StoredEnvelope } from './decode.js'
-import { contextOf } from './json-map.js'
+import { contextOf } from '../context-of.js'
 import { invalidEnvelope, nameOf, shown } from './messages.js'
 import { bindsContext, bindsSuiteInContext } from './wraps.js'
 

@@ -1,16 +1,10 @@
 import { isWellFormed } from '../../bytes/well-formed.js'
 import { configError } from '../../errors.js'
 import type { Context } from '../../keyrings/keyring.js'
+import { contextOf } from '../context-of.js'
 
 /** In characters, after header decoding. */
 const maxTextLength = 16 * 1024
-
-/** An immutable map without a prototype, so that no key (`__proto__`, `constructor`) means anything but itself. */
-export function contextOf(entries: Iterable<readonly [string, string]>): Context {
-  const map = Object.create(null) as Record<string, string>
-  for (const [key, value] of entries) map[key] = value
-  return Object.freeze(map)
-}
 
 /**
  * Reads a stored map: one JSON object of strings, no key twice (readers would disagree about which counts). The empty text

@@ -1,21 +1,11 @@
 import { type ObjectFacts, PolicyError, type ReadNeeds } from '../../errors.js'
 import type { Context } from '../../keyrings/keyring.js'
+import { policiesThatRead } from '../commitment.js'
 import type { CommitmentPolicy, ObjectName } from '../format.js'
 import type { EnvelopeVersion } from './envelope-keys.js'
 import { nameOf } from './messages.js'
 import { formatName, type SuiteRow } from './suites.js'
 import type { WrapRow } from './wraps.js'
-
-export const commitmentPolicies: readonly CommitmentPolicy[] = Object.freeze([
-  'REQUIRE_ENCRYPT_REQUIRE_DECRYPT',
-  'REQUIRE_ENCRYPT_ALLOW_DECRYPT',
-  'FORBID_ENCRYPT_ALLOW_DECRYPT',
-])
-
-const readsWithoutCommitment: readonly CommitmentPolicy[] = Object.freeze([
-  'REQUIRE_ENCRYPT_ALLOW_DECRYPT',
-  'FORBID_ENCRYPT_ALLOW_DECRYPT',
-])
 
 /** What may be read. */
 export interface ReadPolicy {
@@ -54,7 +44,7 @@ export function factsOf({ version, suite, contentAlgorithm, wrap, context, instr
 /** The switches that reading needs: the whole policy, as a function of suite and wrap. */
 export function readNeeds(suite: Pick<SuiteRow, 'legacy' | 'committing'>, wrap: Pick<WrapRow, 'status'>): ReadNeeds {
   return Object.freeze({
-    commitmentPolicies: suite.committing ? commitmentPolicies : readsWithoutCommitment,
+    commitmentPolicies: policiesThatRead(suite),
     legacy: Object.freeze({ content: suite.legacy, wrapping: wrap.status === 'legacy' }),
   })
 }

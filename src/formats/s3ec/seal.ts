@@ -12,7 +12,7 @@ import { callersContext, contentAlgorithmKey, stringEntries, withoutClientKeys }
 import { contentAad, contentIv, deriveFrom, messageIdLength } from './derive.js'
 import { encodeV1, encodeV2, encodeV3 } from './encode.js'
 import type { EnvelopeVersion } from './envelope-keys.js'
-import { contextOf } from './json-map.js'
+import { contextOf } from '../context-of.js'
 import { shown } from './messages.js'
 import { cbcSuite, committingSuite, dataKeyLength, type SuiteRow } from './suites.js'
 import { suiteForKeyrings, summaryOf } from './summary.js'
