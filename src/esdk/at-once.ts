@@ -1,7 +1,7 @@
 import { throwIfAborted, untilAborted } from '../bytes/abort.js'
 import { viewOf } from '../bytes/body.js'
 import { configError } from '../errors.js'
-import { noObject } from '../formats/esdk/messages.js'
+import { noObject } from '../formats/names.js'
 import { openMessage, readHeader } from '../formats/esdk/open.js'
 import { sealMessage } from '../formats/esdk/seal.js'
 import { messageHeader, openedHeader, type MessageHeader } from './header.js'

@@ -249,6 +249,8 @@ export function multipart(options: MultipartOptions): Multipart {
       frozen = length
       const last = extent.last ? new Uint8Array(0) : await rest(part)
       const body = joined(last, await context.trailer(length))
+      // A format that needs nothing behind the last whole segment.
+      if (body.length === 0) return { length, sealedLength, send: undefined }
       return { length, sealedLength, send: { number: number + 1, body, replaces } }
     },
     destroy(error) {

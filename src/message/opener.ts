@@ -30,6 +30,8 @@ export interface Opener {
   plaintextLength(sealedLength: number): number | undefined
   /** How many of the last bytes of the sealed body are opened in one piece of their own, where the last segment has another length than the others; absent: none. */
   lastLength?(sealedLength: number): number
+  /** Segments of one sealed length do not have one length of plaintext, so that only a range can be opened by itself, or all in order. Default: false. */
+  readonly isUneven?: boolean
   /** Where only the end of the message shows how long its plaintext is: how many of its last bytes that takes, or all where it has fewer. */
   readonly endLength?: number
   /** The exact length of the plaintext, from these bytes. Rejects with DecryptionError where no message ends so. */

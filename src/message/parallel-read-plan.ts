@@ -28,11 +28,12 @@ export interface ReadPlan {
 /**
  * Cuts a message into ranges of at most `partSize` stored bytes of body, at places where opening can start; with the last
  * one comes what only ends the message.
- * `undefined` if that cannot be: the length of the plaintext is not known without the key, or a segment is longer.
+ * `undefined` if that cannot be: the length of the plaintext is not known without the key, a segment is longer, or its
+ * plaintext is of any length.
  */
 export function planReads(opener: Opener, sealedLength: number, partSize: number): ReadPlan | undefined {
   const length = opener.plaintextLength(sealedLength)
-  if (length === undefined) return undefined
+  if (length === undefined || opener.isUneven === true) return undefined
   const bodyEnd = sealedLength - opener.trailerLength
   const step = stepOf(opener, length, bodyEnd, partSize)
   if (step === 0 && length > 0) return undefined

@@ -6,7 +6,7 @@ import { contextTooLong } from '../../keyrings/esdk-keys.js'
 import type { Context } from '../../keyrings/keyring.js'
 import { contextOf } from '../context-of.js'
 import type { ObjectName } from '../format.js'
-import { nameOf, shown } from './messages.js'
+import { nameOf, shown } from '../names.js'
 
 /** Of pairs that belong to the format. */
 const RESERVED_PREFIX = 'aws-crypto-'

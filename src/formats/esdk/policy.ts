@@ -3,7 +3,7 @@ import type { Context } from '../../keyrings/keyring.js'
 import { esdkAlgorithm } from '../../keyrings/esdk-keys.js'
 import { policiesThatRead } from '../commitment.js'
 import type { CommitmentPolicy, EnvelopeSummary, ObjectName } from '../format.js'
-import { nameOf } from './messages.js'
+import { nameOf } from '../names.js'
 import { formatName, type EsdkSuite } from './suites.js'
 
 const noLegacy = Object.freeze({ wrapping: false, content: false })

@@ -1,13 +1,13 @@
 import { runtime } from '#runtime'
 import { messageKey } from '../../crypto/message-key.js'
+import { pieceState, pieceStateKey, segmentEnds } from '../../crypto/piece-state.js'
 import { messageUse } from '../../crypto/message-use.js'
 import { configError, CseError } from '../../errors.js'
 import type { PositionalSealer, SealedPiece } from '../../message/sealer.js'
 import type { EcdsaSigner } from '../../runtime/runtime.js'
 import { footerLength, footerOf } from './footer.js'
 import type { FrameSealerOptions } from './frame-sealer.js'
-import { bodyLength, checkPlace, FRAME_OVERHEAD } from './frames.js'
-import { pieceState, pieceStateKey } from './piece-state.js'
+import { bodyLength, checkPlace, FINAL_FRAME_OVERHEAD, FRAME_OVERHEAD } from './frames.js'
 import { framesLength, sealFrames } from './seal-frames.js'
 import type { SignatureRow } from './suites.js'
 
@@ -82,10 +82,12 @@ export async function signedFrameSealer(options: SignedFrameSealerOptions): Prom
     checkPlace(frameLength, 0, plaintextLength)
     return header.length + bodyLength(plaintextLength, frameLength) + trailerLength
   }
-  const withState = async (offset: number, sealed: Uint8Array, last: boolean): Promise<SealedPiece> => ({
-    sealed,
-    state: await pieceState(stateKey, frameLength, offset, sealed, last),
-  })
+  const withState = async (offset: number, sealed: Uint8Array, last: boolean): Promise<SealedPiece> => {
+    const sealedSegmentLength = frameLength + FRAME_OVERHEAD
+    const whole = Math.floor((sealed.length - (last ? FINAL_FRAME_OVERHEAD : 0)) / sealedSegmentLength)
+    const ends = segmentEnds(sealed.length, { whole, sealedSegmentLength })
+    return { sealed, state: await pieceState(stateKey, { offset, sealed, last, ends }) }
+  }
 
   return {
     header,
