@@ -41,6 +41,8 @@ export type CseErrorCode =
   | 'ERR_S3CSE_SPOOL'
   /** The destination of a download, or the partial file beside it, could not be made, written, read or put in place; see `cause`. */
   | 'ERR_S3CSE_FILE'
+  /** A file is not one with a key that can be used here, was changed, or its passphrase is another one. */
+  | 'ERR_S3CSE_KEY_FILE'
   /** The envelope cannot be renewed as asked, or the object not without losing something; nothing was changed. */
   | 'ERR_S3CSE_ROTATION'
   /** KMS could not be asked or refused for a reason that is not about the object; see `cause`. */

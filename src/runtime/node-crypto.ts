@@ -71,12 +71,12 @@ export const cryptoRuntime: CryptoRuntime = Object.freeze({
 } satisfies Partial<Runtime>)
 
 /** The same bytes without Buffer's methods, some of which mean something else than Uint8Array's. */
-function plain(buffer: Buffer): Uint8Array {
+export function plain(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
 }
 
 /** Uninitialised: for results that are written in full. */
-function allocate(length: number): Uint8Array {
+export function allocate(length: number): Uint8Array {
   return length <= SMALL ? new Uint8Array(length) : plain(Buffer.allocUnsafeSlow(length))
 }
 
@@ -86,7 +86,7 @@ function update(cipher: Transform, slice: Uint8Array): Buffer {
   return cipher.update(slice)
 }
 
-function transformInto(output: Uint8Array, cipher: Transform, input: Uint8Array): void {
+export function transformInto(output: Uint8Array, cipher: Transform, input: Uint8Array): void {
   if (input.length <= SLICE) {
     const result = update(cipher, input)
     output.set(result)
@@ -100,7 +100,7 @@ function transformInto(output: Uint8Array, cipher: Transform, input: Uint8Array)
   }
 }
 
-function transform(cipher: Transform, input: Uint8Array): Uint8Array {
+export function transform(cipher: Transform, input: Uint8Array): Uint8Array {
   if (input.length <= SLICE) return plain(update(cipher, input))
   const output = allocate(input.length)
   transformInto(output, cipher, input)

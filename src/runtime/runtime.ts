@@ -6,6 +6,7 @@
 import type { Ecdsa } from './ecdsa.js'
 
 export type { CurveName, Ecdsa, EcdsaKeyPair, EcdsaSigner, EcdsaVerifier } from './ecdsa.js'
+export type { ChaChaPoly, Crypt4ghRuntime, KeyFileCipher, KeyFileRuntime } from './crypt4gh.js'
 
 /** Node's primitives answer at once, WebCrypto's later: callers always `await`. */
 export type MaybePromise<T> = T | Promise<T>
