@@ -4,9 +4,18 @@ import type { GetObjectCommandInput, S3Client } from '@aws-sdk/client-s3'
 import { runtime } from '#runtime'
 import { exactReader } from '../bytes/reader.js'
 import { CseError } from '../errors.js'
-import type { BodyEnvelopes, Envelope, ObjectName, OpenRequest, StoredBytes } from '../formats/format.js'
+import type {
+  BodyEnvelopes,
+  Envelope,
+  ObjectName,
+  OpenRequest,
+  RearrangeRequest,
+  ReencryptRequest,
+  StoredBytes,
+} from '../formats/format.js'
 import { asStored } from './internal.js'
 import { fileMismatch } from './file-mismatch.js'
+import { unexpected } from './open-object.js'
 import type { Settings } from './options.js'
 import { answeredRange } from './range-answer.js'
 import { formatRange } from './range.js'
@@ -73,6 +82,8 @@ function storedLengthOf({ ContentLength, ContentRange }: Output): number | undef
 }
 
 function withStored(envelope: Envelope, stored: StoredBytes): Envelope {
+  const reencrypt = envelope.reencrypt?.bind(envelope)
+  const rearrange = envelope.rearrange?.bind(envelope)
   return {
     get summary() {
       return envelope.summary
@@ -80,6 +91,8 @@ function withStored(envelope: Envelope, stored: StoredBytes): Envelope {
     inBody: true,
     plaintextLength: (sealedLength) => envelope.plaintextLength(sealedLength),
     open: (request: OpenRequest) => envelope.open({ stored, ...request }),
+    ...(reencrypt && { reencrypt: (request: ReencryptRequest) => reencrypt({ stored, ...request }) }),
+    ...(rearrange && { rearrange: (request: RearrangeRequest) => rearrange({ stored, ...request }) }),
   }
 }
 
@@ -90,15 +103,26 @@ function storedBytes(l: Looking, output: Output, length: number | undefined): St
     async start(count) {
       const most = length === undefined ? count : Math.min(count, length)
       if (l.start !== undefined) return l.start(count)
-      if (had.length < most) had = await part(l, output, { start: 0, end: most })
+      if (had.length < most) had = await firstBytes(l, output, most)
       return had.subarray(0, most)
     },
   }
 }
 
-/** A part of exactly what an output has told of. */
-async function part(
-  { client, input, object, signal }: Looking,
+async function firstBytes(l: Looking, output: Output, count: number): Promise<Uint8Array> {
+  try {
+    return await storedPart(l, output, { start: 0, end: count })
+  } catch (error) {
+    throw unreadable(error, `${l.object.bucket}/${l.object.key}`)
+  }
+}
+
+/**
+ * A part of exactly what an output has told of; less of it where the object is shorter. Rejects with what the SDK makes
+ * of an answer that is none, such as a 412 where the object was replaced.
+ */
+export async function storedPart(
+  { client, input, object, signal }: Pick<Looking, 'client' | 'input' | 'object' | 'signal'>,
   output: Output,
   { start, end }: ByteRange,
 ): Promise<Uint8Array> {
@@ -112,15 +136,13 @@ async function part(
     IfMatch: output.ETag,
     Range: formatRange(spec),
   } as GetObjectCommandInput
-  const answer = await client.send(new GetObjectCommand(asStored(get)), sendOptions(signal)).then(
-    (found) => found as unknown as Output,
-    (error: unknown) => {
-      throw unreadable(error, `${bucket}/${key}`)
-    },
-  )
+  const answer = (await client.send(new GetObjectCommand(asStored(get)), sendOptions(signal))) as unknown as Output
   const source = runtime.source(answer.Body)
   try {
     const answered = answeredRange(answer, spec, `${bucket}/${key}`)?.part
+    if (answered === undefined && start > 0) {
+      throw unexpected(`The server ignores Range: no part of ${bucket}/${key} can be read from it by itself`)
+    }
     const length = answered === undefined ? storedLengthOf(answer) : answered.end - answered.start
     const reader = exactReader(source)
     const bytes = await untilAborted(reader.read(Math.min(end - start, length ?? 0)), signal)

@@ -13,7 +13,7 @@ import { withInstructionFile } from './instruction-file.js'
 import type { FileWriting } from './instruction-file.js'
 import { asStored } from './internal.js'
 import type { Settings } from './options.js'
-import { objectName } from './request-options.js'
+import { checkPlaintextLength, objectName } from './request-options.js'
 import { sendOptions, untilAborted } from './sdk.js'
 import type { CommandContext, Input, Output, Result } from './sdk.js'
 import { partMembers, storedPart } from './upload-part.js'
@@ -129,6 +129,7 @@ async function finishAndSend(
     named.map(({ PartNumber }) => PartNumber as number),
     ({ length, lengths, lastAsStored }) => {
       checkSize(input, length)
+      checkPlaintextLength(upload.request, length)
       verifyFullObjectChecksum(upload, input, lengths)
       parts = withStoredChecksums(named, upload)
       const last = parts.at(-1)

@@ -80,6 +80,7 @@ export async function createMultipartUpload(c: CommandContext, settings: Setting
     keyring: request.keyring,
     commitmentPolicy: settings.commitmentPolicy,
     encryptionContext: request.encryptionContext,
+    ...(request.plaintextLength !== undefined && { plaintextLength: request.plaintextLength }),
     ...(signal === undefined ? {} : { signal }),
   })
   const sealed = await untilAborted(sealing, signal, (late) => late.sealer.destroy())

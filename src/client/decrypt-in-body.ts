@@ -3,6 +3,7 @@ import type { PeekableSource } from '../bytes/peekable.js'
 import { allOf } from '../bytes/reader.js'
 import { resources } from '../bytes/resources.js'
 import { CseError } from '../errors.js'
+import { innermost } from '../keyrings/inner.js'
 import type { StoredBytes } from '../formats/format.js'
 import type { Opener } from '../message/opener.js'
 import { verifyEnd } from '../message/ranged-read.js'
@@ -140,15 +141,15 @@ function storedBytes(g: GetContext, begun: Begun, start: PeekableSource): Stored
 }
 
 /**
- * Of a key that its header commits to: another one could open what was verified under this one only. Not of signed
- * messages, whose end shows how long their footer is.
+ * Where the header does not commit to its key, for this keyring only: another one could open what was verified under this
+ * one. Not of signed messages, whose end shows how long their footer is.
  */
 async function remember(g: GetContext, begun: Begun, opener: Opener, stored: StoredBytes): Promise<void> {
   const { found, first, sealedLength } = begun
   const { ETag: etag } = first
-  if (!found.envelope.summary.keyCommitment || opener.trailerLength > 0) return
-  if (opener.authentication !== 'segment') return
+  if (opener.trailerLength > 0 || opener.authentication !== 'segment') return
   if (typeof etag !== 'string' || etag === '') return
+  const keyring = found.envelope.summary.keyCommitment ? undefined : innermost(found.request.keyring)
   const header = Uint8Array.from(await stored.start(opener.headerLength))
-  g.settings.headers.set(placeOf(g.args.input, found.object), { etag, sealedLength, header })
+  g.settings.headers.set(placeOf(g.args.input, found.object), { etag, sealedLength, header, keyring })
 }

@@ -1,4 +1,5 @@
 import type { ObjectName } from '../formats/format.js'
+import type { Keyring } from '../keyrings/keyring.js'
 import type { Input } from './sdk.js'
 
 /** What is known of the message of one version of an object, so that further ranges of it need one request each. */
@@ -8,6 +9,8 @@ export interface KnownHeader {
   readonly sealedLength: number
   /** All of the header; it is authenticated each time that it is used. */
   readonly header: Uint8Array
+  /** What opened it, where its key is not committed to: another one could open what was verified under that one only. */
+  readonly keyring: Keyring | undefined
 }
 
 export interface HeaderCache {

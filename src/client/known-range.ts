@@ -1,6 +1,7 @@
 import { runtime } from '#runtime'
 import { throwIfAborted } from '../bytes/abort.js'
 import { resources } from '../bytes/resources.js'
+import { innermost } from '../keyrings/inner.js'
 import type { ObjectName, StoredBytes } from '../formats/format.js'
 import { sealedRange } from '../message/ranged-read.js'
 import { placeOf } from './header-cache.js'
@@ -30,6 +31,7 @@ export async function knownRange(g: GetContext, r: RangeRequest): Promise<Result
   const place = placeOf(args.input, r.object)
   const known = settings.headers.get(place)
   if (known === undefined) return undefined
+  if (known.keyring !== undefined && known.keyring !== innermost(r.request.keyring)) return undefined
   const { IfMatch, IfUnmodifiedSince } = args.input
   if (IfMatch !== undefined && IfMatch !== known.etag) return undefined
   // S3 does not look at it where IfMatch is right.

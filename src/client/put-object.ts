@@ -14,7 +14,7 @@ import { setInfo, takeChecksums } from './info.js'
 import { fileOf, summaryWith } from './envelope-file.js'
 import { withInstructionFile } from './instruction-file.js'
 import type { Settings } from './options.js'
-import { objectName, requestSettings } from './request-options.js'
+import { checkPlaintextLength, objectName, requestSettings } from './request-options.js'
 import { sendsStreams, throwIfAborted, untilAborted } from './sdk.js'
 import type { CommandContext, Input, Result } from './sdk.js'
 import { timedSealer } from './timed.js'
@@ -128,6 +128,7 @@ export async function putObject(c: CommandContext, settings: Settings): Promise<
 
     const plaintext = await normalise(input, source, settings, sendsStreams(config), signal)
     const length = 'bytes' in plaintext ? plaintext.bytes.length : plaintext.length
+    checkPlaintextLength(request, length)
     if (checksums !== undefined && 'bytes' in plaintext) {
       checksums.update(plaintext.bytes)
       await checksums.verify()

@@ -1,10 +1,11 @@
 import type { PutObjectCommandInput } from '@aws-sdk/client-s3'
 
-import { configError } from '../errors.js'
+import { configError, CseError } from '../errors.js'
 import type { Context, Keyring } from '../keyrings/keyring.js'
 import { boundContext } from './binding.js'
 import {
   booleanOption,
+  byteCount,
   contextOption,
   keyringOption,
   onlyMembers,
@@ -33,6 +34,12 @@ export interface RequestOptions {
    * were sent.
    */
   readonly partSize?: number | undefined
+  /**
+   * Of the whole object's plaintext, in bytes, for a multipart upload whose length is known when it is created: another
+   * length is an error (ERR_S3CSE_BODY_LENGTH) when it is completed. With `crypt4gh()` the end of the message is then
+   * bound to its data key. Default: not known.
+   */
+  readonly plaintextLength?: number | undefined
   /**
    * For a multipart upload that another process may have to go on with after a crash: given to CreateMultipartUpload, or
    * to `importUpload` by whoever goes on. See SaveUpload. CreateMultipartUpload then asks the keyring to unwrap the data
@@ -107,6 +114,7 @@ export function requestOptions<I extends Encryptable>(input: I, options: Request
       'rangeReads',
       'instructionFileSuffix',
       'partSize',
+      'plaintextLength',
       'saveUpload',
       'stateKey',
     ],
@@ -125,10 +133,21 @@ export function requestOptions<I extends Encryptable>(input: I, options: Request
         ? undefined
         : suffixOption(given.instructionFileSuffix, 'instructionFileSuffix'),
     partSize: given.partSize === undefined ? undefined : partSizeOption(given.partSize),
+    plaintextLength:
+      given.plaintextLength === undefined ? undefined : byteCount(given.plaintextLength, 'plaintextLength', 0),
     saveUpload: saveOption(given.saveUpload, 'saveUpload'),
     stateKey: stateKeyOption(given.stateKey),
   })
   return { ...input, [OPTIONS]: checked } as unknown as SdkInput<I>
+}
+
+/** ERR_S3CSE_BODY_LENGTH unless the plaintext is as long as was said. */
+export function checkPlaintextLength({ plaintextLength }: RequestSettings, length: number): void {
+  if (plaintextLength === undefined || plaintextLength === length) return
+  throw new CseError(
+    'ERR_S3CSE_BODY_LENGTH',
+    `plaintextLength says ${plaintextLength} bytes, but there are ${length} of plaintext; nothing was stored.`,
+  )
 }
 
 export function isPartSize(value: unknown): value is number {
@@ -160,6 +179,7 @@ export interface RequestSettings {
   readonly rangeReads: RangeReads
   readonly instructionFileSuffix: string
   readonly partSize: number | undefined
+  readonly plaintextLength: number | undefined
   readonly saveUpload: SaveUpload | undefined
   readonly stateKey: Uint8Array | undefined
 }
@@ -198,6 +218,7 @@ export function requestSettings(settings: Settings, input: object, bucket: strin
     rangeReads: options.rangeReads ?? settings.rangeReads,
     instructionFileSuffix: suffixOf(settings, input),
     partSize: options.partSize,
+    plaintextLength: options.plaintextLength,
     saveUpload: options.saveUpload,
     stateKey: options.stateKey,
   }

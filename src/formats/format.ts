@@ -16,6 +16,11 @@ export interface ObjectName {
 
 /** What a reader may learn about an object's envelope without any key. */
 export interface EnvelopeSummary extends ObjectFacts {
+  /**
+   * Of formats whose segments need not be bound to their place: 'ordered' where their order and the end of the message
+   * are authenticated, 'segment' where each is by itself only. Known when the key has been used; absent for other formats.
+   */
+  readonly integrity?: 'segment' | 'ordered'
   /** The stored encryption context (KMS) or materials description, as stored: not authenticated before the key is unwrapped. */
   readonly context: Context
 }
@@ -88,6 +93,44 @@ export interface Envelope {
    * Throws ERR_S3CSE_ROTATION where that cannot be. Absent where the format cannot do that.
    */
   rewrap?(request: RewrapEnvelopeRequest): Promise<RewrappedEnvelope>
+  /**
+   * The same checks, and then a new header for other recipients; the stored body stays as it is. For envelopes in the
+   * body (`stored` is needed). Throws as `open`. Absent where the format cannot do that.
+   */
+  reencrypt?(request: ReencryptRequest): Promise<NewHeader>
+  /**
+   * The same, for a part of the plaintext: of the stored body what holds it stays. Throws as `open`, and
+   * ERR_S3CSE_CONFIG for a range that is not in the plaintext.
+   */
+  rearrange?(request: RearrangeRequest): Promise<NewHeader>
+}
+
+/** What a new header needs. */
+export interface ReencryptRequest extends OpenRequest {
+  /** The keyring that writes it: for its recipients. */
+  readonly to: Keyring
+  /** Packets of the old header that the keyring cannot open are left out. Default: false, they stay. */
+  readonly trim?: boolean
+}
+
+/** What a new header for a part of the plaintext needs. */
+export interface RearrangeRequest extends OpenRequest {
+  readonly to: Keyring
+  /** Plaintext [start, end), in bytes; `end` behind the last byte means the last byte. */
+  readonly start: number
+  readonly end: number
+}
+
+/** A new message made of a new header and of bytes that are stored: header ‖ stored [from, to). */
+export interface NewHeader {
+  readonly header: Uint8Array
+  readonly from: number
+  readonly to: number
+  /** To be merged into the new object's user metadata. */
+  readonly metadata: ObjectMetadata
+  readonly summary: EnvelopeSummary
+  /** Of the new message, in bytes. */
+  readonly plaintextLength: number
 }
 
 /** What a new wrap of an envelope needs. */

@@ -10,7 +10,7 @@ export type Context = Readonly<Record<string, string>>
 export interface Suite {
   /** Number of the algorithm suite, as AWS lists them: 0x0072 and 0x0073 for S3EC, 0x0478 for the AWS Encryption SDK's usual one. */
   readonly id: number
-  /** The object format that the suite belongs to: 's3ec', or 'esdk' for messages of the AWS Encryption SDK. Entries that a keyring adds to the context depend on it. */
+  /** The object format that the suite belongs to: 's3ec', 'esdk' for messages of the AWS Encryption SDK, or 'crypt4gh'. Entries that a keyring adds to the context depend on it. */
   readonly format: string
   /** The name that wraps are bound to. S3EC: the content algorithm as stored, `AES/GCM/NoPadding` (V2) or `115` (V3). */
   readonly name: string
@@ -27,13 +27,14 @@ export interface EncryptedDataKey {
   /**
    * S3EC: the wrap's name in format V2, `AES/GCM`, `RSA-OAEP-SHA1` or `kms+context`; for reading also the legacy ones,
    * `AESWrap`, `kms`, `RSA/ECB/OAEPWithSHA-256AndMGF1Padding`, `AES` (ECB) and `RSA` (PKCS#1 v1.5). AWS Encryption SDK:
-   * always `esdk`.
+   * always `esdk`. Crypt4GH: always `crypt4gh`.
    */
   readonly algorithm: string
-  /** S3EC: `S3Keyring`. AWS Encryption SDK: the provider id, at most 65,535 bytes in UTF-8. */
+  /** S3EC: `S3Keyring`. AWS Encryption SDK: the provider id, at most 65,535 bytes in UTF-8. Crypt4GH: `x25519`. */
   readonly provider: string
-  /** S3EC: empty. AWS Encryption SDK: the provider info, at most 65,535 bytes. */
+  /** S3EC: empty. AWS Encryption SDK: the provider info, at most 65,535 bytes. Crypt4GH: the writer's public key, 32 bytes. */
   readonly info: Uint8Array
+  /** Crypt4GH: nonce ‖ encrypted content of a header packet ‖ tag. */
   readonly ciphertext: Uint8Array
 }
 
@@ -42,8 +43,10 @@ export interface WrapRequest {
   readonly suite: Suite
   /** The caller's encryption context; empty where none was given. AWS Encryption SDK: all of it, also what is not stored. */
   readonly context: Context
-  /** Wrap this key instead of a new one. */
+  /** Wrap this key instead of a new one. Crypt4GH: always given, the content of a header packet (a data key with what goes with it, or an edit list). */
   readonly dataKey?: DataKey
+  /** Crypt4GH: the nonce for it, 12 bytes, another one for each content. Whoever takes another one writes a valid message, whose order its readers cannot tell. Default: a random one. */
+  readonly nonce?: Uint8Array
   /** The wrap that is wanted, by its name in format V2, where that is not the keyring's usual one. */
   readonly algorithm?: string
   /** Length in bytes of the message that the key is for, where it is known: for keyrings that keep count. */

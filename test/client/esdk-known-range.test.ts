@@ -99,11 +99,20 @@ describe('a range of an object whose header is known', () => {
     assert.deepEqual(Buffer.from((await output.Body?.transformToByteArray()) ?? []), ofFirst)
   })
 
-  test('is known only where the header commits to its key and the message is not signed', async () => {
+  test('whose header does not commit to its key is known for that keyring only', async () => {
+    const from = esdkClient({}, { commitmentPolicy: 'FORBID_ENCRYPT_ALLOW_DECRYPT' })
+    await put(from, 'uncommitted', first)
+    assert.deepEqual(await part(from, 'uncommitted'), ofFirst)
+    assert.equal(await requestsOf(() => part(from, 'uncommitted')), 1)
+    const other = requestOptions({ Bucket, Key: 'uncommitted', Range: 'bytes=5000-5099' }, { keyring: raw('one') })
+    const read = async (): Promise<unknown> => (await get(from, 'uncommitted', other)).Body?.transformToByteArray()
+    assert.ok((await requestsOf(read)) > 1, 'its end is looked at again')
+  })
+
+  test('is known only where the message is not signed', async () => {
     const committing = 'ALG_AES_256_GCM_HKDF_SHA512_COMMIT_KEY_ECDSA_P384'
     const cases: [EsdkOptions, Partial<EncryptionOptions>, boolean][] = [
       [{}, {}, true],
-      [{}, { commitmentPolicy: 'FORBID_ENCRYPT_ALLOW_DECRYPT' }, false],
       [{ algorithmSuite: committing, rangesWithoutSignature: true }, {}, false],
     ]
     for (const [options, more, isKnown] of cases) {

@@ -5,7 +5,12 @@ import { headerCache, placeOf } from '../../src/client/header-cache.js'
 import type { HeaderPlace, KnownHeader } from '../../src/client/header-cache.js'
 
 const place = (key: string, versionId?: string): HeaderPlace => ({ bucket: 'bucket', key, versionId })
-const known = (etag: string, length = 100): KnownHeader => ({ etag, sealedLength: 5, header: new Uint8Array(length) })
+const known = (etag: string, length = 100): KnownHeader => ({
+  etag,
+  sealedLength: 5,
+  header: new Uint8Array(length),
+  keyring: undefined,
+})
 
 /** In bytes. */
 const MOST = 4 * 1024 ** 2

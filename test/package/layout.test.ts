@@ -23,6 +23,8 @@ const SOUND: Readonly<Record<string, string>> = {
   'gcm/encrypt.ts': `export { S as encrypt } from '../message/sealer.js'`,
   'esdk.ts': `export type { decrypt } from './esdk/at-once.js'`,
   'esdk/at-once.ts': `export type { F as decrypt } from '../formats/format.js'`,
+  'crypt4gh.ts': `export type { encrypt } from './crypt4gh/encrypt.js'`,
+  'crypt4gh/encrypt.ts': `import { c } from '#runtime/crypt4gh'\nexport type { F as encrypt } from '../formats/format.js'\nexport { c }`,
   'keyrings/keyring.ts': 'export interface Keyring { name: string }',
   'keyrings/aes.ts': `import type { Keyring } from './keyring.js'\nexport function aesKeyring(): Keyring | undefined { return }`,
   'keyrings/kms.ts': `import { KMSClient } from '@aws-sdk/client-kms'\nimport { y } from './kms-arn.js'\nexport { KMSClient, y }`,
@@ -54,6 +56,14 @@ describe('the order of src', () => {
   test('a sound src has no fault', () => assert.deepEqual(faultsWith({}), []))
 
   const wrong: readonly [what: string, file: string, text: string, fault: RegExp][] = [
+    ['crypt4gh behind the index', 'client/a.ts', `export { c } from '../crypt4gh/encrypt.js'`, /against the direction/],
+    [
+      'recipients behind the index, even as a type',
+      'client/add.ts',
+      `export type { R } from '../keyrings/x25519.js'`,
+      /there is no|is reached from index/,
+    ],
+    ['@noble where it is not needed', 'crypto/a.ts', `import { x } from '@noble/ciphers/chacha.js'`, /@noble is for/],
     ['crypto uses message', 'crypto/a.ts', `import { S } from '../message/sealer.js'`, /against the direction/],
     [
       'crypto takes a type of the wrong file',

@@ -15,6 +15,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: ['errors', 'bytes', 'runtime', 'crypto', 'message', 'keyrings', 'formats'],
   // The functions of s3-cse/esdk without S3.
   esdk: ['errors', 'bytes', 'runtime', 'crypto', 'message', 'keyrings', 'formats'],
+  // The same of s3-cse/crypt4gh, and its key files.
+  crypt4gh: ['errors', 'bytes', 'runtime', 'crypto', 'message', 'keyrings', 'formats'],
   // Entry points: index.ts and kms.ts re-export only.
   index: ['errors', 'bytes', 'runtime', 'crypto', 'message', 'keyrings', 'formats', 'client'],
   kms: ['keyrings'],
@@ -35,6 +37,8 @@ const INTERFACE_FILES: ReadonlySet<string> = new Set(['message/sealer.ts', 'mess
 const KEYRINGS: ReadonlySet<string> = new Set(['aes', 'rsa', 'kms', 'x25519', 'multi', 'caching', 'aws'])
 
 const isKms = (file: string): boolean => /^keyrings\/kms[.-]/.test(file)
+/** What may need the packages of @noble, which are optional as well. */
+const isCrypt4gh = (file: string): boolean => /^(keyrings\/x25519[.-]|formats\/crypt4gh\/|crypt4gh\/)/.test(file)
 const isAwsCrypto = (file: string): boolean => /^keyrings\/aws-/.test(file)
 
 /** Which imports of which packages are right where; all else is wrong. */
@@ -46,7 +50,7 @@ const PACKAGES: readonly { name: RegExp; where: (file: string) => boolean; types
     rule: 'node: modules belong in runtime/node*.ts and testing/',
   },
   {
-    name: /^#runtime$/,
+    name: /^#runtime(\/crypt4gh|\/key-files)?$/,
     where: (file) => !['errors', 'bytes', 'runtime', 'testing'].includes(partOf(file)),
     typesOnly: false,
     rule: '#runtime is for crypto/ and what stands above it',
@@ -62,6 +66,12 @@ const PACKAGES: readonly { name: RegExp; where: (file: string) => boolean; types
     where: isKms,
     typesOnly: false,
     rule: 'only keyrings/kms*.ts knows the KMS client',
+  },
+  {
+    name: /^@noble\//,
+    where: (file) => /^runtime\/(noble|browser)-/.test(file),
+    typesOnly: false,
+    rule: '@noble is for what stands in where a runtime lacks a cipher',
   },
   {
     name: /^@aws-crypto\//,
@@ -109,6 +119,7 @@ export function layoutFaults(sources: ReadonlyMap<string, string>): string[] {
     ...faults,
     ...optionalFaults(graph, isKms, 'kms.ts'),
     ...optionalFaults(graph, isAwsCrypto, 'aws-crypto.ts'),
+    ...optionalFaults(graph, isCrypt4gh, 'crypt4gh.ts'),
     ...cycles(graph),
   ]
 }
@@ -166,7 +177,7 @@ function runtimeFault(file: string, target: string, typeOnly: boolean): string |
 }
 
 /**
- * The KMS client and the AWS Encryption SDK are optional: not even a type of them may be reached from index.ts, whose
+ * The KMS client, the AWS Encryption SDK and the ciphers that stand in are optional: not even a type of them may be reached from index.ts, whose
  * declarations would then need it.
  */
 function optionalFaults(
