@@ -26,6 +26,15 @@ export { importUpload } from './client/import-upload.js'
 export type { ImportedUpload, ImportUploadOptions } from './client/import-upload.js'
 export { importReceipts, uploadReceipt } from './client/upload-receipt.js'
 export type { UploadName } from './client/upload-receipt.js'
+export { rearrange } from './client/rearrange.js'
+export { reencrypt } from './client/reencrypt.js'
+export type {
+  RearrangeInput,
+  RearrangeResult,
+  ReencryptInput,
+  ReencryptOptions,
+  ReencryptResult,
+} from './client/reencrypt-options.js'
 export { requestOptions } from './client/request-options.js'
 export type { EncryptableBody, RequestOptions, SaveUpload, SdkInput } from './client/request-options.js'
 export { rotateKey } from './client/rotate-key.js'
@@ -47,7 +56,10 @@ export type {
   Format,
   InstructionFile,
   InstructionFiles,
+  NewHeader,
   ObjectMetadata,
+  RearrangeRequest,
+  ReencryptRequest,
   RewrapEnvelopeRequest,
   RewrappedEnvelope,
   SplitEnvelope,

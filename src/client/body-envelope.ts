@@ -53,7 +53,7 @@ export async function envelopeInBody(
   const isKnown = shown !== undefined && !readsBody && length !== undefined
   if (isKnown && shown.plaintextLength(length) !== undefined) return withStored(shown, stored)
   const found = bodyEnvelopes.recognise(await stored.start(bodyEnvelopes.startLength), object) ?? shown
-  return found && withStored(found, stored)
+  return found && withStored(found, stored, shown)
 }
 
 /**
@@ -81,7 +81,8 @@ function storedLengthOf({ ContentLength, ContentRange }: Output): number | undef
   return typeof ContentLength === 'number' ? ContentLength : undefined
 }
 
-function withStored(envelope: Envelope, stored: StoredBytes): Envelope {
+/** `shown`: what the metadata say, where the body says less of lengths. */
+function withStored(envelope: Envelope, stored: StoredBytes, shown?: Envelope): Envelope {
   const reencrypt = envelope.reencrypt?.bind(envelope)
   const rearrange = envelope.rearrange?.bind(envelope)
   return {
@@ -89,7 +90,7 @@ function withStored(envelope: Envelope, stored: StoredBytes): Envelope {
       return envelope.summary
     },
     inBody: true,
-    plaintextLength: (sealedLength) => envelope.plaintextLength(sealedLength),
+    plaintextLength: (sealedLength) => envelope.plaintextLength(sealedLength) ?? shown?.plaintextLength(sealedLength),
     open: (request: OpenRequest) => envelope.open({ stored, ...request }),
     ...(reencrypt && { reencrypt: (request: ReencryptRequest) => reencrypt({ stored, ...request }) }),
     ...(rearrange && { rearrange: (request: RearrangeRequest) => rearrange({ stored, ...request }) }),

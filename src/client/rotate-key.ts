@@ -9,6 +9,7 @@ import { requireKeepable } from './object-properties.js'
 import { withoutContext } from './open-object.js'
 import { objectName } from './request-options.js'
 import { copyOntoItself, isInParts, pinnedSource } from './rotate-copy.js'
+import { rotateHeader } from './rotate-header.js'
 import { replaceFile, sentAs } from './rotate-file-write.js'
 import { rewriteObject } from './rewrite-object.js'
 import { rewrapped } from './rotate-wrap.js'
@@ -63,6 +64,7 @@ async function once(r: Rotation, mismatched: boolean): Promise<Outcome> {
     return { ...outcome('instruction file', facts, head), reEncrypted: sentFile.reEncrypted }
   }
   if (options.rewrite) return rewriteObject(r, head, located)
+  if (located.rewrap === undefined && located.reencrypt !== undefined) return rotateHeader(r, located)
   const made = await rewrapped(r, head, located)
   if (made === undefined) return outcome('unchanged', facts, head)
   const { metadata, reEncrypted } = made

@@ -58,11 +58,12 @@ export interface RotateKeyOptions {
 /** What `rotateKey` did. */
 export interface RotateKeyResult {
   /**
-   * 'metadata': the envelope in the metadata is new. 'instruction file': that in the file. 'rewritten': the whole object.
+   * 'metadata': the envelope in the metadata is new. 'instruction file': that in the file. 'header': that at the start of
+   * the stored bytes (Crypt4GH), as `reencrypt` makes it. 'rewritten': the whole object.
    * 'unchanged': the new key opens the object already, and the old one does not (with `rewrite`: and it is not older than
    * `olderThan`).
    */
-  readonly outcome: 'metadata' | 'instruction file' | 'rewritten' | 'unchanged'
+  readonly outcome: 'metadata' | 'instruction file' | 'header' | 'rewritten' | 'unchanged'
   /** What the object is now. */
   readonly facts: ObjectFacts
   /** Whether the data key stayed inside KMS. */
@@ -136,7 +137,11 @@ function rewriteOption(
 }
 
 /** Checks how it is to be done. Throws ERR_S3CSE_CONFIG. */
-export function rotationSettings(input: RotateKeyInput, options: RotateKeyOptions, caller: string): RotationSettings {
+export function rotationSettings(
+  input: Omit<RotateKeyInput, 'Bucket' | 'Key' | 'to' | 'from'>,
+  options: RotateKeyOptions,
+  caller: string,
+): RotationSettings {
   const { signal } = onlyMembers(options, ['signal'], `${caller} (last argument)`) as RotateKeyOptions
   const { acl = 'keep', maxAttempts = 10, copyPartSize, enforceRotation = true, reEncrypt = true } = input
   if ((acl as unknown) !== 'keep' && (acl as unknown) !== 'private') {

@@ -9,6 +9,7 @@ import type { Context, Keyring } from '../keyrings/keyring.js'
 import { boundContext } from './binding.js'
 import { emitterFor } from './events.js'
 import { asStored } from './internal.js'
+import type { SentHeader } from './header-write.js'
 import { isFileMismatch } from './file-mismatch.js'
 import { locateEnvelope } from './locate-envelope.js'
 import type { LocatedEnvelope, Locating } from './locate-envelope.js'
@@ -40,6 +41,7 @@ export interface Rotation {
   readonly options: RotationSettings
   /** What was written, as an answer may be lost. */
   readonly sent: Sent[]
+  readonly sentHeaders: SentHeader[]
 }
 
 /** An envelope that was sent, into metadata or a file. */
@@ -71,7 +73,7 @@ export function rotationOf(
     encryptionContext: input.from?.encryptionContext ?? own.encryptionContext,
   }
   const to = { keyring: timedKeyring(input.to, emit), encryptionContext: context }
-  return { client, settings, object, input: { ...input }, from, to, options, sent: [] }
+  return { client, settings, object, input: { ...input }, from, to, options, sent: [], sentHeaders: [] }
 }
 
 function checkTarget(
@@ -155,7 +157,7 @@ const MAX_MISMATCHES = 3
 
 /** Tries again where the object was written meanwhile. */
 export async function untilQuiet<T>(
-  { maxAttempts, signal }: RotationSettings,
+  { maxAttempts, signal }: Pick<RotationSettings, 'maxAttempts' | 'signal'>,
   step: (attempt: number, mismatched: boolean) => Promise<T>,
 ): Promise<T> {
   let mismatches = 0

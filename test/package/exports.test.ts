@@ -127,8 +127,8 @@ describe('the package as it is installed', () => {
     const expected = ['CseError', 'DecryptionError', 'KmsError', 'NotEncryptedError', 'PolicyError', 'RotationError']
     expected.push('addEncryption', 'aesKeyring', 'cachingKeyring', 'download', 'encryptedView', 'encryptionInfo')
     expected.push('exportUpload', 'importReceipts', 'importUpload', 'inspect', 'multiKeyring', 'plaintextSizes')
-    expected.push('reEncryptInstructionFile', 'removeEncryption', 'requestOptions', 'rotateKey', 'rsaKeyring', 's3ec')
-    expected.push('sesMail', 'uploadReceipt')
+    expected.push('reEncryptInstructionFile', 'rearrange', 'reencrypt', 'removeEncryption', 'requestOptions')
+    expected.push('rotateKey', 'rsaKeyring', 's3ec', 'sesMail', 'uploadReceipt')
     assert.deepEqual(names, expected)
     assert.equal(
       (await evaluate(lean, code('s3-cse/gcm'))).trim(),
