@@ -25,10 +25,11 @@ export function timedKeyring(keyring: Keyring, emit: Emit | undefined): Keyring 
       emit({ type: 'dataKey', operation, milliseconds: now() - start, outcome })
     }
   }
-  const { algorithms, sharesDataKeys } = keyring
+  const { algorithms, sharesDataKeys, readers } = keyring
   const outer: Keyring = Object.freeze({
     ...(algorithms && { algorithms }),
     ...(sharesDataKeys === undefined ? {} : { sharesDataKeys }),
+    ...(readers && { readers: readers.map((reader) => timedKeyring(reader, emit)) }),
     wrap: (request) =>
       timed(
         'wrap',

@@ -108,6 +108,11 @@ export interface Keyring {
    * authenticates a context. Omit it to be asked for everything.
    */
   readonly algorithms?: readonly string[]
+  /**
+   * Crypt4GH, of a keyring with several secret keys: a keyring for each. What is there once for each reader is then told
+   * from what is there twice for one. Absent: it has one.
+   */
+  readonly readers?: readonly Keyring[]
   /** `wrap` gives one data key for several messages: formats that do not derive a key for each refuse it at set-up. Default: false. */
   readonly sharesDataKeys?: boolean
   /** Makes a data key, or takes the given one, and wraps it. Rejects where it cannot; then nothing is written. */

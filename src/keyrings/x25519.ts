@@ -84,8 +84,13 @@ export function x25519Keyring(options: X25519KeyringOptions): Keyring {
       secrets.map(async (secretKey) => ({ secretKey, publicKey: await crypt4ghRuntime.x25519PublicKey(secretKey) })),
     ))
 
+  const readers = secrets.map((secretKey) =>
+    secrets.length === 1 ? undefined : x25519Keyring({ secretKey, senderPublicKey: taken.senderPublicKey }),
+  )
+
   return Object.freeze({
     algorithms: Object.freeze([crypt4ghAlgorithm]),
+    ...(secrets.length > 1 && { readers: Object.freeze(readers.filter((one) => one !== undefined)) }),
 
     async wrap({ dataKey: content, nonce, suite, context, signal }: WrapRequest): Promise<WrapResult> {
       if (suite.format !== 'crypt4gh' || content === undefined) throw notForOthers()

@@ -15,7 +15,7 @@ import {
   type ValidVector,
 } from '../support/crypt4gh-vectors.js'
 import { code } from '../support/errors.js'
-import { Bucket, world } from '../support/world.js'
+import { Bucket, get, world } from '../support/world.js'
 
 const w = await world()
 const format = crypt4gh({ experimentalAuthenticatedMode: 'read' })
@@ -55,6 +55,8 @@ describe('Crypt4GH vectors, as objects', () => {
         assert.equal(authentication, 'verified')
         assert.equal(envelope!.integrity, dataMethod === 1 ? 'ordered' : 'segment')
       }
+      // Who has the keys of all of them has each thing several times.
+      assert.equal(Buffer.compare(await bytesOf(await get(reader(readerOf(recipients)), Key)), plaintext), 0)
       const client = reader(readerOf(recipients.slice(0, 1)))
       for (const [start, last] of rangesOf(vector)) {
         const output = await client.send(new GetObjectCommand({ Bucket, Key, Range: `bytes=${start}-${last}` }))
@@ -105,6 +107,16 @@ describe('Crypt4GH vectors, as objects', () => {
       if (typeof wanted === 'string') await assert.rejects(reading, code(wanted), vector.id)
       else assert.equal((await reading).length, wanted, vector.id)
     }
+  })
+
+  it('who has several keys reads what is there for each of them, also where it is timed', async () => {
+    const vector = validVectors.find(({ editList, recipients }) => editList !== undefined && recipients.length > 1)!
+    await put('several', sealedOf(vector))
+    const events: string[] = []
+    const onEvent = ({ type }: { readonly type: string }): void => void events.push(type)
+    const client = w.client({ keyring: readerOf(vector.recipients), format, onEvent })
+    same(await bytesOf(await get(client, 'several')), plaintextOf(vector), vector.id)
+    assert.ok(events.includes('dataKey'), 'the keyring was timed')
   })
 
   it('the draft mode is not read unless it is asked for', async () => {

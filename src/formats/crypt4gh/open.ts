@@ -2,6 +2,7 @@ import { runtime } from '#runtime'
 import { crypt4ghRuntime } from '#runtime/crypt4gh'
 import { DecryptionError, PolicyError, type ObjectFacts } from '../../errors.js'
 import { crypt4ghAlgorithm } from '../../keyrings/crypt4gh-keys.js'
+import type { EncryptedDataKey } from '../../keyrings/keyring.js'
 import { isBytes } from '../../keyrings/options.js'
 import type { ChaChaPoly } from '../../runtime/runtime.js'
 import type { EnvelopeSummary, ObjectName, OpenRequest, StoredBytes } from '../format.js'
@@ -39,6 +40,8 @@ export interface OpenedPacket {
   readonly packet: Packet
   /** Whoever gets it wipes it. */
   readonly content: Uint8Array | undefined
+  /** Which of the keyring's readers has opened it. */
+  readonly reader: number
 }
 
 /** What a message is opened with. */
@@ -54,16 +57,20 @@ export async function openPackets(
   try {
     for (const packet of packets) {
       const { encrypted } = packet
-      const content: unknown =
-        encrypted &&
-        (await keyring.unwrap({
-          suite: suiteForKeyrings(encrypted.ciphertext.length - NONCE_LENGTH - 16),
+      let [content, reader]: [unknown, number] = [undefined, 0]
+      for (const [index, one] of (encrypted ? (keyring.readers ?? [keyring]) : []).entries()) {
+        const { ciphertext } = encrypted as EncryptedDataKey
+        content = await one.unwrap({
+          suite: suiteForKeyrings(ciphertext.length - NONCE_LENGTH - 16),
           context: {},
-          encryptedDataKeys: [encrypted],
+          encryptedDataKeys: [encrypted as EncryptedDataKey],
           commitmentPolicy,
           ...(signal && { signal }),
-        }))
-      opened.push({ packet, content: isBytes(content) ? content : undefined })
+        })
+        reader = index
+        if (isBytes(content)) break
+      }
+      opened.push({ packet, content: isBytes(content) ? content : undefined, reader })
     }
     return opened
   } catch (error) {
@@ -98,16 +105,16 @@ export function contentsOf(
 ): HeaderContents {
   const keys: DataKeyContent[] = []
   const nonces: Uint8Array[] = []
-  let editList: readonly bigint[] | undefined
+  const editLists = new Map<number, readonly bigint[]>()
   let method: DataMethod | undefined
   try {
-    for (const { packet, content } of packets) {
+    for (const { packet, content, reader } of packets) {
       if (content === undefined || packet.encrypted === undefined) continue
       const parsed = parseContent(content)
       if (parsed === undefined) throw new DecryptionError()
       if (parsed.type === 'edit list') {
-        if (editList !== undefined) throw new DecryptionError()
-        editList = parsed.lengths
+        if (editLists.has(reader)) throw new DecryptionError()
+        editLists.set(reader, parsed.lengths)
       } else if (parsed.type === 'data key') {
         const isFirst = !keys.some(
           ({ key, sequence }) => sequence === parsed.sequence && runtime.equal(key, parsed.key),
@@ -121,6 +128,9 @@ export function contentsOf(
     }
     if (method === undefined) throw new DecryptionError()
     if (method === 1 && !settings.readsAuthenticatedMode) throw draftMode(object)
+    // Each reader has his own, and it is the same one.
+    const [editList, ...others] = editLists.values()
+    if (others.some((other) => String(other) !== String(editList))) throw new DecryptionError()
     return { method, keys, editList: editList?.length === 0 ? undefined : editList, nonces }
   } catch (error) {
     for (const { key } of keys) key.fill(0)
