@@ -13,6 +13,7 @@ import {
   encryptionInfo,
   importUpload,
   multiKeyring,
+  rearrange,
   requestOptions,
   s3ec,
 } from '../../src/index.js'
@@ -284,6 +285,36 @@ describe('an upload in parts', () => {
     // What is missing at the end nobody can tell.
     await rearranged('order', 'cut', (segments) => segments.slice(0, -1))
     assert.deepEqual(await read(from, 'cut'), body.subarray(0, -SEGMENT))
+  })
+})
+
+describe('a part that was cut out', () => {
+  it('has its segments from the first on, in their order, and no others', async () => {
+    const body = pattern(6 * SEGMENT + 10)
+    await put(client(), 'source', body)
+    const [start, end] = [2 * SEGMENT + 5, 4 * SEGMENT + 5]
+    await rearrange(client(), { Bucket, Key: 'part', CopySource: { Bucket, Key: 'source' }, start, end })
+    assert.deepEqual(await read(client({}, { keyring: alice }), 'part'), body.subarray(start, end))
+    const whole = Buffer.from((await w.stored('source')).body).subarray(232)
+    const at = (index: number): Buffer => whole.subarray(index * SEALED, (index + 1) * SEALED)
+    const part = Buffer.from((await w.stored('part')).body)
+    const header = part.subarray(0, part.length - 3 * SEALED)
+    const stored = async (...segments: Buffer[]): Promise<Buffer> => {
+      await put(w.plain, 'made', Buffer.concat([header, ...segments]))
+      return read(client(), 'made')
+    }
+    assert.deepEqual(await stored(at(2), at(3), at(4)), body.subarray(start, end))
+    for (const segments of [
+      [at(3), at(4), at(5)],
+      [at(0), at(1), at(2)],
+      [at(0), at(1), at(2), at(3), at(4), at(5)],
+      [at(2), at(4), at(3)],
+      [at(2), at(2), at(3)],
+      [at(2), at(3)],
+      [],
+    ]) {
+      await assert.rejects(stored(...segments), code('ERR_S3CSE_DECRYPTION_FAILED'))
+    }
   })
 })
 

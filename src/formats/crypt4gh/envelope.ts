@@ -13,7 +13,7 @@ import { summaryOf } from './check.js'
 import { editedOpener } from './edited-opener.js'
 import { isMessage, packetLength, parseHeader, type Crypt4ghHeader } from './header.js'
 import { hintedLength, hintKey, parseHint, type Hint } from './hint.js'
-import { firstNonce, rearrangedHeader, reencryptedHeader } from './new-header.js'
+import { rearrangedHeader, reencryptedHeader } from './new-header.js'
 import { contentsOf, HEADER_START_LENGTH, openedHeader, openPackets, readHeader, wipe } from './open.js'
 import type { OpenedHeader } from './open.js'
 import type { Crypt4ghSettings } from './options.js'
@@ -76,8 +76,7 @@ export async function openMessage(
   const header = await readHeader(stored, settings, object)
   const packets = await openPackets(header, request)
   try {
-    const contents = contentsOf(packets, settings, object)
-    return { header, opened: await openedHeader(contents, () => firstNonce(stored, header.length)) }
+    return { header, opened: await openedHeader(contentsOf(packets, settings, object)) }
   } finally {
     wipe(packets)
   }

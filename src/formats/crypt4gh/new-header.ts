@@ -11,7 +11,7 @@ import { contentsOf, openedHeader, openPackets, readHeader, wipe } from './open.
 import type { OpenedHeader, OpenedPacket, Opening } from './open.js'
 import type { Crypt4ghSettings } from './options.js'
 import { checkEnd } from './segment-opener.js'
-import { lengthOf, NONCE_LENGTH, SEALED_SEGMENT_LENGTH, SEGMENT_LENGTH, segmentsIn } from './segments.js'
+import { lengthOf, SEALED_SEGMENT_LENGTH, SEGMENT_LENGTH, segmentsIn } from './segments.js'
 import { headerOf, wrapContent } from './wrap.js'
 
 /** What a new header is made from. */
@@ -46,7 +46,7 @@ async function withHeader<T>(
   const header = await readHeader(stored, settings, object)
   const packets = await openPackets(header, request)
   try {
-    const opened = await openedHeader(contentsOf(packets, settings, object), () => firstNonce(stored, header.length))
+    const opened = await openedHeader(contentsOf(packets, settings, object))
     try {
       return await use({ header, packets, opened, plaintext: plaintextOf(header, opened, stored.length) })
     } finally {
@@ -55,11 +55,6 @@ async function withHeader<T>(
   } finally {
     wipe(packets)
   }
-}
-
-/** The bytes behind the header, as many as a nonce has. */
-export async function firstNonce(stored: StoredBytes, headerLength: number): Promise<Uint8Array> {
-  return (await stored.start(headerLength + NONCE_LENGTH)).subarray(headerLength, headerLength + NONCE_LENGTH)
 }
 
 /** Throws DecryptionError where the message cannot be that long. */
@@ -93,7 +88,7 @@ export async function reencryptedHeader(
     const written: (EncryptedDataKey | Uint8Array)[] = []
     for (const content of distinct(packets)) {
       // The nonce of a content is its own under every key.
-      const nonce = parseContent(content)?.type === 'data key' ? bound?.mark : undefined
+      const nonce = parseContent(content)?.type === 'data key' ? bound?.order.mark(bound) : undefined
       written.push(...(await wrapContent({ ...request, keyring: request.to, content, nonce })))
     }
     if (!trim) written.push(...packets.flatMap(({ packet, content }) => (content ? [] : [packet.bytes])))
@@ -137,7 +132,7 @@ export async function rearrangedHeader(
     for (const content of distinct(packets)) {
       const parsed = parseContent(content)
       if (parsed?.type !== 'data key') continue
-      const nonce = bound && (await bound.order.mark('open', bound.first + firstSegment))
+      const nonce = bound?.order.mark({ kind: 'open', first: bound.first + firstSegment })
       const sequence = BigInt.asUintN(64, parsed.sequence + BigInt(method === 1 ? firstSegment : 0))
       const moved = method === 1 ? dataKeyContent({ ...parsed, sequence }) : content.slice()
       parsed.key.fill(0)

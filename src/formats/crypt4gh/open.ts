@@ -12,7 +12,7 @@ import { parseContent, type DataKeyContent, type DataMethod } from './content.js
 import { MAX_HEADER_LENGTH, packetNonce, parseHeader, type Crypt4ghHeader, type Packet } from './header.js'
 import { segmentReader, type OpenKey, type SegmentReader } from './open-segments.js'
 import type { Crypt4ghSettings } from './options.js'
-import { orderOf, type Order, type OrderKind } from './order.js'
+import { orderOf, type Order, type OrderMark } from './order.js'
 import { NONCE_LENGTH } from './segments.js'
 
 /** What is read first, in bytes: most headers are shorter. */
@@ -150,14 +150,9 @@ function draftMode(object: ObjectName): PolicyError {
 }
 
 /** How the order of the segments is bound, by their nonces (see order.ts). */
-export interface Bound {
+export interface Bound extends OrderMark {
   /** Wiped with the reader. */
   readonly order: Order
-  readonly kind: OrderKind
-  /** The number of the first segment. */
-  readonly first: number
-  /** The nonce that says so. */
-  readonly mark: Uint8Array
 }
 
 /** A header that was opened. */
@@ -170,15 +165,12 @@ export interface OpenedHeader {
   readonly integrity: 'segment' | 'ordered'
 }
 
-/** `firstNonce`: the first bytes behind the header, as many as a nonce has, or fewer. */
-export async function openedHeader(
-  { method, keys, editList, nonces }: HeaderContents,
-  firstNonce: () => Promise<Uint8Array>,
-): Promise<OpenedHeader> {
+/** Makes what opens the segments. Throws DecryptionError for data keys that are not to be together. */
+export async function openedHeader({ method, keys, editList, nonces }: HeaderContents): Promise<OpenedHeader> {
   const ciphers: ChaChaPoly[] = []
   let bound: Bound | undefined
   try {
-    if (method === 0) bound = await boundOrder(keys, nonces, firstNonce)
+    if (method === 0) bound = await boundOrder(keys, nonces)
     const open: OpenKey[] = []
     for (const { key, sequence } of keys) {
       const cipher = await crypt4ghRuntime.chacha20Poly1305(key)
@@ -206,36 +198,14 @@ export async function openedHeader(
  * anybody who has the recipient's public key; there must be no other data key than the one that is marked, or its segments
  * could be mixed with others.
  */
-async function boundOrder(
-  keys: readonly DataKeyContent[],
-  nonces: readonly Uint8Array[],
-  firstNonce: () => Promise<Uint8Array>,
-): Promise<Bound | undefined> {
+async function boundOrder(keys: readonly DataKeyContent[], nonces: readonly Uint8Array[]): Promise<Bound | undefined> {
   for (const { key } of keys) {
     const order = await orderOf(key)
-    const found = await markOf(order, nonces, firstNonce)
-    if (found !== undefined && keys.length === 1) return { order, ...found }
+    const [mark, ...others] = nonces.flatMap((nonce) => order.markIn(nonce) ?? [])
+    const isOne = others.every(({ kind, first }) => kind === mark?.kind && first === mark.first)
+    if (mark !== undefined && isOne && keys.length === 1) return { order, ...mark }
     order.destroy()
-    if (found !== undefined) throw new DecryptionError()
+    if (mark !== undefined) throw new DecryptionError()
   }
   return undefined
-}
-
-async function markOf(
-  order: Order,
-  nonces: readonly Uint8Array[],
-  firstNonce: () => Promise<Uint8Array>,
-): Promise<Omit<Bound, 'order'> | undefined> {
-  const marked = async (kind: OrderKind, first: number): Promise<Omit<Bound, 'order'> | undefined> => {
-    const mark = await order.mark(kind, first)
-    return nonces.some((nonce) => runtime.equal(nonce, mark)) ? { kind, first, mark } : undefined
-  }
-  for (const kind of ['ended', 'empty', 'open'] as const) {
-    const found = await marked(kind, 0)
-    if (found !== undefined) return found
-  }
-  // A part of a message: where it was cut out says its first segment, and the mark whether that is so.
-  const nonce = await firstNonce()
-  const first = nonce.length === NONCE_LENGTH ? order.indexOf(nonce) : undefined
-  return first === undefined ? undefined : marked('open', first)
 }

@@ -12,54 +12,69 @@ import { NONCE_LENGTH } from './segments.js'
 /** 'ended': the last segment is marked. 'empty': there is none. 'open': only the order is bound; how many there would be was not known. */
 export type OrderKind = 'ended' | 'empty' | 'open'
 
-const KINDS: Readonly<Record<OrderKind, number>> = Object.freeze({ ended: 1, empty: 2, open: 3 })
+const KINDS: readonly OrderKind[] = Object.freeze(['ended', 'empty', 'open'])
 const label = new TextEncoder().encode('s3-cse crypt4gh order v1')
+/** Of a nonce, in bytes: what counts, at its end in marks and at its start in segments. */
+const COUNTER_LENGTH = 6
+
+/** What the packet with a data key says of the order. */
+export interface OrderMark {
+  readonly kind: OrderKind
+  /** The number of the first segment: a part of a message begins with a later one. */
+  readonly first: number
+}
 
 /** What follows from one data key. */
 export interface Order {
-  /** The nonce of the segment with that number; its last bit is turned in the last one. */
+  /** The nonce of the segment with that number, below 2^48; its last bit is turned in the last one. */
   nonce(index: number, isLast: boolean): Uint8Array
-  /** What number a nonce has: not below 0, and not above 2^48. `undefined` for any other nonce. */
-  indexOf(nonce: Uint8Array): number | undefined
-  /** The nonce of the data key's packet. `first`: the number of the first segment of the message. */
-  mark(kind: OrderKind, first: number): Promise<Uint8Array>
+  /** The nonce of the data key's packet. */
+  mark(mark: OrderMark): Uint8Array
+  /** What the nonce of the data key's packet says; `undefined` where somebody else has made it. */
+  markIn(nonce: Uint8Array): OrderMark | undefined
   /** Wipes what was derived. */
   destroy(): void
 }
 
 export async function orderOf(dataKey: Uint8Array): Promise<Order> {
   const derived = await runtime.hmac('SHA-512', dataKey, label)
-  const start = derived.slice(0, NONCE_LENGTH)
-  const markKey = derived.slice(32)
+  const part = (index: number): Uint8Array => derived.slice(index * NONCE_LENGTH, (index + 1) * NONCE_LENGTH)
+  const start = part(0)
+  const marks = KINDS.map((_, index) => part(index + 1))
   derived.fill(0)
-  // 48 bits at the start count, and one at the end marks: no two segments have the same.
-  const nonce = (index: number, isLast: boolean): Uint8Array => {
-    const bytes = start.slice()
-    let left = index
-    for (let at = 0; at < 6; at++) {
-      bytes[at] = (bytes[at] as number) ^ (left % 256)
-      left = Math.floor(left / 256)
-    }
-    if (isLast) bytes[NONCE_LENGTH - 1] = (bytes[NONCE_LENGTH - 1] as number) ^ 1
-    return bytes
-  }
+  const atEnd = NONCE_LENGTH - COUNTER_LENGTH
   return {
-    nonce,
-    indexOf(found) {
-      let index = 0
-      for (let at = 5; at >= 0; at--) index = index * 256 + ((found[at] as number) ^ (start[at] as number))
-      const isOne = runtime.equal(found, nonce(index, false)) || runtime.equal(found, nonce(index, true))
-      return isOne ? index : undefined
+    // 48 bits at the start count, and one at the end marks: no two segments have the same.
+    nonce(index, isLast) {
+      const nonce = counted(start, 0, index)
+      if (isLast) nonce[NONCE_LENGTH - 1] = (nonce[NONCE_LENGTH - 1] as number) ^ 1
+      return nonce
     },
-    async mark(kind, first) {
-      const text = new Uint8Array(9)
-      text[0] = KINDS[kind]
-      new DataView(text.buffer).setBigUint64(1, BigInt(first))
-      return (await runtime.hmac('SHA-256', markKey, text)).slice(0, NONCE_LENGTH)
+    mark: ({ kind, first }) => counted(marks[KINDS.indexOf(kind)] as Uint8Array, atEnd, first),
+    markIn(nonce) {
+      const index = marks.findIndex((mark) => runtime.equal(mark.subarray(0, atEnd), nonce.subarray(0, atEnd)))
+      const kind = KINDS[index]
+      if (kind === undefined) return undefined
+      const first = counterIn(marks[index] as Uint8Array, atEnd, nonce)
+      return kind === 'open' || first === 0 ? { kind, first } : undefined
     },
     destroy() {
-      start.fill(0)
-      markKey.fill(0)
+      for (const secret of [start, ...marks]) secret.fill(0)
     },
   }
+}
+
+/** A nonce with a number in it, 48 bits, little-endian. */
+function counted(base: Uint8Array, at: number, value: number): Uint8Array {
+  const nonce = base.slice()
+  for (let i = at, left = value; i < at + COUNTER_LENGTH; i++, left = Math.floor(left / 256)) {
+    nonce[i] = (nonce[i] as number) ^ (left % 256)
+  }
+  return nonce
+}
+
+function counterIn(base: Uint8Array, at: number, nonce: Uint8Array): number {
+  let value = 0
+  for (let i = at + COUNTER_LENGTH - 1; i >= at; i--) value = value * 256 + ((nonce[i] as number) ^ (base[i] as number))
+  return value
 }

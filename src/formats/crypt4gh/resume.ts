@@ -55,7 +55,7 @@ export async function resumeMessage(
     const kind = kindOf({ ...(plaintextLength !== undefined && { plaintextLength }) })
     const order = await orderOf(key)
     key.fill(0)
-    const mark = await order.mark(kind, 0)
+    const mark = order.mark({ kind, first: 0 })
     order.destroy()
     const isItsKey = header.packets.some(({ encrypted }) => encrypted && runtime.equal(packetNonce(encrypted), mark))
     // What a keyring has opened is this header's, whatever nonces it takes.

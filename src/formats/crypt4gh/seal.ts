@@ -37,7 +37,7 @@ export async function sealMessage(request: Sealing, settings: Crypt4ghSettings):
   const kind = kindOf(request)
   try {
     const order = await orderOf(key)
-    const nonce = await order.mark(kind, 0)
+    const nonce = order.mark({ kind, first: 0 })
     order.destroy()
     const packets = await wrapContent({ keyring, commitmentPolicy, content, nonce, plaintextLength, signal })
     const isMarked = packets.every((packet) => runtime.equal(packetNonce(packet), nonce))
