@@ -32,6 +32,7 @@ import {
 import { kmsDiscoveryKeyring, kmsKeyring } from 's3-cse/kms'
 import { decryptStream, encryptStream, type GcmEncryption, type ByteStream } from 's3-cse/gcm'
 import { decrypt, encrypt, esdk, openRange, type MessageDecryption, decryptStream as readMessage } from 's3-cse/esdk'
+import { crypt4gh, type SecretKeyFile, x25519Keyring } from 's3-cse/crypt4gh'
 import { startKms, startS3 } from 's3-cse/testing'
 
 export const sealed: GcmEncryption = encryptStream([new Uint8Array(3)], { key: new Uint8Array(16) })
@@ -39,6 +40,7 @@ export const opened: ByteStream = decryptStream(sealed, { key: new Uint8Array(16
 export const keyring: Keyring = kmsKeyring({ client: new KMSClient({}), keyId: 'alias/a', grantTokens: ['t'] })
 export const options: EncryptionOptions = { keyring, format: s3ec(), commitmentPolicy: 'FORBID_ENCRYPT_ALLOW_DECRYPT' }
 export const messages: EncryptionOptions = { keyring, format: esdk({ frameLength: 4096 }), alsoRead: [s3ec()] }
+export const recipients = (file: SecretKeyFile): EncryptionOptions => ({ keyring: x25519Keyring(file), format: crypt4gh() })
 export const message: MessageDecryption = readMessage([new Uint8Array(3)], { keyring })
 export const parts = [decrypt, encrypt, openRange]
 export const aggregated: S3 = addEncryption(new S3({}), options)
@@ -111,12 +113,13 @@ describe('the package as it is installed', () => {
     const packages = scripts.flatMap((name) =>
       importsOf(name, readFileSync(path.join(dist, name), 'utf8'))
         .map(({ specifier }) => specifier)
-        .filter((specifier) => !/^(\.|node:|#runtime$)/.test(specifier)),
+        .filter((specifier) => !/^(\.|node:|#runtime$|#runtime\/(crypt4gh|key-files)$)/.test(specifier)),
     )
+    // Peers, of which all but the S3 client are optional.
+    const peers =
+      /^@aws-sdk\/client-(s3|kms)$|^@aws-crypto\/material-management-node$|^@noble\/(ciphers|curves|hashes)\//
     assert.deepEqual(
-      [...new Set(packages)]
-        .sort()
-        .filter((name) => !/^@aws-sdk\/client-(s3|kms)$|^@aws-crypto\/material-management-node$/.test(name)),
+      [...new Set(packages)].sort().filter((name) => !peers.test(name)),
       [],
     )
   })
@@ -134,6 +137,12 @@ describe('the package as it is installed', () => {
       (await evaluate(lean, code('s3-cse/gcm'))).trim(),
       'CseError,DecryptionError,decrypt,decryptStream,encrypt,encryptStream,openSeekable,openSeekableUnverified',
     )
+    // Node needs no other ciphers for it.
+    assert.match(await evaluate(lean, code('s3-cse/crypt4gh')), /crypt4gh,.*openRange,.*readSecretKey,.*x25519Keyring/)
+    const pair = `const { generateKeyPair, encrypt, x25519Keyring } = await import('s3-cse/crypt4gh')
+      const keyring = x25519Keyring(await generateKeyPair())
+      console.log((await encrypt(new Uint8Array(3), { keyring })).message.length)`
+    assert.equal((await evaluate(lean, pair)).trim(), String(124 + 28 + 3))
     assert.match(await evaluate(lean, code('s3-cse/testing')), /startKms,startS3/)
     await assert.rejects(
       evaluate(lean, code('s3-cse/kms')),

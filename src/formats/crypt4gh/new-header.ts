@@ -122,7 +122,8 @@ export async function rearrangedHeader(
     const { method, bound } = opened
     const cut = cutOut(plaintext.edited, request, object)
     const [firstSegment, endSegment] = [Math.floor(cut.start / SEGMENT_LENGTH), Math.ceil(cut.end / SEGMENT_LENGTH)]
-    const reachesEnd = endSegment * SEGMENT_LENGTH > plaintext.storedLength
+    // (There may be an empty segment behind it.)
+    const reachesEnd = endSegment * SEGMENT_LENGTH >= plaintext.storedLength
     if (method === 1 && !reachesEnd) {
       throw refused(object, 'in the authenticated mode its end cannot be left out: nobody could tell that from a loss')
     }
@@ -145,14 +146,14 @@ export async function rearrangedHeader(
     const editList = editListContent(lengths)
     written.push(...(await wrapContent({ ...request, keyring: request.to, content: editList })))
     const plaintextLength = cut.length
-    const end = header.length + endSegment * SEALED_SEGMENT_LENGTH
+    const end = reachesEnd ? Infinity : header.length + endSegment * SEALED_SEGMENT_LENGTH
     return {
       ...described(headerOf(written, settings), method, method === 1 ? 'ordered' : 'segment', {
         editedLength: plaintextLength,
         isKnown: true,
       }),
       from: header.length + firstSegment * SEALED_SEGMENT_LENGTH,
-      to: Math.min(end, request.stored.length ?? end),
+      to: Math.min(end, request.stored.length as number),
       plaintextLength,
     }
   })
