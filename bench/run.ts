@@ -1,6 +1,6 @@
 /**
- * Benchmarks: `npm run bench -- [memory] [small] [caching] [speed] [esdk] [options]`, all by default. Prints Markdown
- * tables, writes JSON to bench/results/, and ends with status 1 if a limit is exceeded.
+ * Benchmarks: `npm run bench -- [memory] [small] [caching] [speed] [esdk] [crypt4gh] [options]`, all by default. Prints
+ * Markdown tables, writes JSON to bench/results/, and ends with status 1 if a limit is exceeded.
  *
  *   memory   peak memory and throughput of PutObject and GetObject of one large stream
  *     --size 4GiB        plaintext; KiB, MiB and GiB are understood
@@ -21,10 +21,15 @@
  *     --size 1GiB        plaintext
  *     --runs 5           of each side
  *     --python <path>    one with aws-encryption-sdk 4.x; default: one that the integration tests made, if it has that
+ *   crypt4gh Crypt4GH files in memory, against node:crypto and the reference implementation
+ *     --size 1GiB        plaintext
+ *     --runs 5           of each side
+ *     --python <path>    one with crypt4gh 1.8; default: one that the integration tests made, if it has that
  */
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 import { caching } from './caching.js'
+import { crypt4gh } from './crypt4gh.js'
 import { esdk } from './esdk.js'
 import { memory } from './memory.js'
 import { small } from './small.js'
@@ -33,7 +38,7 @@ import { buildSubjects } from './support/build.js'
 import { UsageError } from './support/errors.js'
 import { parseCount, parseSize } from './support/units.js'
 
-const BENCHMARKS = ['memory', 'small', 'caching', 'speed', 'esdk']
+const BENCHMARKS = ['memory', 'small', 'caching', 'speed', 'esdk', 'crypt4gh']
 
 async function main(): Promise<boolean> {
   const { values, positionals } = parseArgs({
@@ -79,6 +84,9 @@ async function main(): Promise<boolean> {
     }
     if (wanted.has('esdk')) {
       within = (await esdk({ subjects, size: sizeOr('1GiB'), runs, python: values.python })) && within
+    }
+    if (wanted.has('crypt4gh')) {
+      within = (await crypt4gh({ subjects, size: sizeOr('1GiB'), runs, python: values.python })) && within
     }
     return within
   } finally {

@@ -11,6 +11,8 @@ export type PeerRequest =
       readonly key: string
     } & (PutRequest | GetRequest | ReencryptRequest | DeleteRequest))
   | MessageRequest
+  | Crypt4ghRequest
+  | KeyFileRequest
 
 export type Format = 'V1' | 'V2' | 'V3'
 export type Envelope = 'metadata' | 'instruction-file'
@@ -115,6 +117,46 @@ export interface MessageRequest {
   readonly policy: 'FORBID_ENCRYPT_ALLOW_DECRYPT' | 'REQUIRE_ENCRYPT_ALLOW_DECRYPT' | 'REQUIRE_ENCRYPT_REQUIRE_DECRYPT'
   readonly maxEncryptedDataKeys?: number
 }
+
+/** A Crypt4GH file is made, opened, or given another header. Keys are X25519 keys of 32 bytes, in hex. */
+export interface Crypt4ghRequest {
+  readonly id: number
+  readonly op: 'encrypt-file' | 'decrypt-file' | 'reencrypt-file' | 'rearrange-file'
+  readonly from: string
+  readonly to: string
+  /** Of the writer (default: a new one), or of the reader. */
+  readonly secretKey?: string
+  readonly recipients?: readonly string[]
+  /** The public key of the only writer that is trusted. */
+  readonly sender?: string
+  /** Plaintext [start, end), in bytes; null: to the end. */
+  readonly range?: readonly [start: number, end: number | null]
+  /** The range is read by the program's own command line, as start-end. */
+  readonly commandLine?: boolean
+  /** Of what is encrypted: lengths, in decimal. */
+  readonly editList?: readonly string[]
+  /** Of what is encrypted: behind the last segment is one without plaintext. */
+  readonly emptySegment?: boolean
+  /** Where the header of what is encrypted is written, and `to` has the segments only. */
+  readonly header?: string
+  /** Packets that the reader cannot open are left out. */
+  readonly trim?: boolean
+  /** `to` gets the new header only. */
+  readonly headerOnly?: boolean
+}
+
+/** A key file is made (with a new key), or read: `to` gets the 32 bytes. */
+export type KeyFileRequest = { readonly id: number; readonly to: string } & (
+  | {
+      readonly op: 'write-key'
+      readonly publicKeyTo: string
+      readonly kdf: 'scrypt' | 'bcrypt'
+      readonly passphrase?: string
+      readonly comment?: string
+    }
+  | { readonly op: 'read-key'; readonly from: string; readonly passphrase: string }
+  | { readonly op: 'read-public-key'; readonly from: string }
+)
 
 export type PeerAnswer =
   | { readonly id: number; readonly ok: true }

@@ -8,6 +8,8 @@ import { startS3 } from 's3-cse/testing'
 import { whenTold } from '../support/ending.js'
 import { deleteResult, recordResult } from '../support/results.js'
 import { startServer } from '../support/servers.js'
+import { meetFiles } from './crypt4gh/meet.js'
+import type { Crypt4ghPeer } from './crypt4gh/peer.js'
 import { meetMessages } from './esdk/meet.js'
 import type { MessagePeer } from './esdk/peer.js'
 import { makeInputs } from './inputs.js'
@@ -15,10 +17,15 @@ import { meet } from './matrix.js'
 import type { Place } from './matrix.js'
 import { textOf } from './ours.js'
 import type { Peer } from './peer.js'
+import type { PeerCommand } from './peer-process.js'
+import type { Outcome } from './tally.js'
+
+type AnyPeer = Peer | MessagePeer | Crypt4ghPeer
 
 const AT_A_TIME = 2
 const UNAVAILABLE = 'it can be installed'
 const MESSAGES_TRIED = 'messages both ways, suites, keyrings, contexts, ranges, refusals'
+const FILES_TRIED = 'files both ways, recipients, ranges, re-encryption, edit lists, key files, refusals'
 
 const args = process.argv.slice(2)
 const wanted = args.filter((arg) => !arg.startsWith('--'))
@@ -75,10 +82,10 @@ process.exitCode = failures.length > 0 ? 1 : 0
 
 async function tryPeer(name: string, place: Place): Promise<void> {
   const { peer } = (await import(pathToFileURL(path.join(directory, `${name}.ts`)).href)) as {
-    peer: Peer | MessagePeer
+    peer: AnyPeer
   }
   const { subject, pinned } = peer
-  const tried = 'messages' in peer ? { tried: MESSAGES_TRIED } : {}
+  const tried = 'messages' in peer ? { tried: MESSAGES_TRIED } : 'crypt4gh' in peer ? { tried: FILES_TRIED } : {}
   // What fails leaves no result, not even that of an earlier run.
   deleteResult('interop', subject)
   const command = await peer.install()
@@ -91,8 +98,7 @@ async function tryPeer(name: string, place: Place): Promise<void> {
   }
   const version = typeof peer.version === 'string' ? peer.version : await peer.version()
   const started = Date.now()
-  const outcome = 'messages' in peer ? await meetMessages(peer, command, place) : await meet(peer, command, place)
-  const { cells, failures: failed, trials } = outcome
+  const { cells, failures: failed, trials } = await meetPeer(peer, command, place)
   failures.push(...failed.map((failure) => `${name}: ${failure}`))
   const departures = cells.filter(({ outcome }) => outcome === 'departure').length
   const seconds = Math.round((Date.now() - started) / 1000)
@@ -100,4 +106,9 @@ async function tryPeer(name: string, place: Place): Promise<void> {
     `${name}: ${subject} ${version}: ${trials} trials in ${cells.length} rows, ${departures} of them departures; ${failed.length} failed; ${seconds} s`,
   )
   if (failed.length === 0) recordResult({ part: 'interop', subject, version, pinned, cells, ...tried })
+}
+
+function meetPeer(peer: AnyPeer, command: PeerCommand, place: Place): Promise<Outcome> {
+  if ('messages' in peer) return meetMessages(peer, command, place)
+  return 'crypt4gh' in peer ? meetFiles(peer, command, place) : meet(peer, command, place)
 }

@@ -318,6 +318,21 @@ describe('a part that was cut out', () => {
   })
 })
 
+describe('a part in the draft mode', () => {
+  it('has the end of the message, an empty segment included', async () => {
+    const from = client({ experimentalAuthenticatedMode: 'write' })
+    for (const length of [4 * SEGMENT, 3 * SEGMENT + 9]) {
+      const body = pattern(length)
+      await put(from, 'draft', body)
+      const cut = { Bucket, Key: 'tail', CopySource: { Bucket, Key: 'draft' }, start: 2 * SEGMENT + 3, overwrite: true }
+      await rearrange(from, { ...cut, end: length })
+      assert.deepEqual(await read(from, 'tail'), body.subarray(2 * SEGMENT + 3))
+      assert.equal(await integrityOf(from, 'tail'), 'ordered')
+      await assert.rejects(rearrange(from, { ...cut, end: length - SEGMENT }), code('ERR_S3CSE_RANGE_REFUSED'))
+    }
+  })
+})
+
 describe('a saved upload', () => {
   const parts = source(PART, PART, 1000)
   const whole = Buffer.concat(parts)

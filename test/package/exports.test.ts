@@ -40,7 +40,7 @@ export const opened: ByteStream = decryptStream(sealed, { key: new Uint8Array(16
 export const keyring: Keyring = kmsKeyring({ client: new KMSClient({}), keyId: 'alias/a', grantTokens: ['t'] })
 export const options: EncryptionOptions = { keyring, format: s3ec(), commitmentPolicy: 'FORBID_ENCRYPT_ALLOW_DECRYPT' }
 export const messages: EncryptionOptions = { keyring, format: esdk({ frameLength: 4096 }), alsoRead: [s3ec()] }
-export const recipients = (file: SecretKeyFile): EncryptionOptions => ({ keyring: x25519Keyring(file), format: crypt4gh() })
+export const recipients = (file: SecretKeyFile): EncryptionOptions => ({ keyring: x25519Keyring({ secretKey: file }), format: crypt4gh() })
 export const message: MessageDecryption = readMessage([new Uint8Array(3)], { keyring })
 export const parts = [decrypt, encrypt, openRange]
 export const aggregated: S3 = addEncryption(new S3({}), options)
@@ -140,7 +140,7 @@ describe('the package as it is installed', () => {
     // Node needs no other ciphers for it.
     assert.match(await evaluate(lean, code('s3-cse/crypt4gh')), /crypt4gh,.*openRange,.*readSecretKey,.*x25519Keyring/)
     const pair = `const { generateKeyPair, encrypt, x25519Keyring } = await import('s3-cse/crypt4gh')
-      const keyring = x25519Keyring(await generateKeyPair())
+      const keyring = x25519Keyring({ secretKey: await generateKeyPair() })
       console.log((await encrypt(new Uint8Array(3), { keyring })).message.length)`
     assert.equal((await evaluate(lean, pair)).trim(), String(124 + 28 + 3))
     assert.match(await evaluate(lean, code('s3-cse/testing')), /startKms,startS3/)

@@ -28,11 +28,14 @@ import {
   importUpload,
   inspect,
   plaintextSizes,
+  rearrange,
+  reencrypt,
   reEncryptInstructionFile,
   requestOptions,
   rotateKey,
 } from '../../src/index.js'
 import type { EncryptionOptions } from '../../src/index.js'
+import { crypt4gh, generateKeyPair, x25519Keyring } from '../../src/crypt4gh.js'
 import { kmsKeyring } from '../../src/kms.js'
 import { startKms } from '../../src/testing/index.js'
 import { kmsActions, s3Actions } from '../support/iam.js'
@@ -67,6 +70,10 @@ const [oldArn, newArn] = [kms.createKey().arn, kms.createKey().arn]
 const keyring = kmsKeyring({ client: kmsClient, keyId: oldArn })
 const to = kmsKeyring({ client: kmsClient, keyId: newArn })
 const client = (options: Partial<EncryptionOptions> = {}): S3Client => w.client({ keyring, ...options })
+const [ada, ben] = [await generateKeyPair(), await generateKeyPair()]
+/** A client of its own each: whether the server keeps conditions is tried once for each, also where a row is tried alone. */
+const crypt4ghClient = (): S3Client => client({ keyring: x25519Keyring({ secretKey: ada }), format: crypt4gh() })
+const forBen = x25519Keyring({ secretKey: ada, recipients: [ben.publicKey] })
 const instructionFile = { write: true }
 const VERSIONS = 'with-versions'
 const PART = 1024 * 1024
@@ -244,6 +251,21 @@ const operations: Readonly<Record<string, Preparation>> = {
     await put(s3, 'shared', 'hello')
     return () => reEncryptInstructionFile(s3, { Bucket, Key: 'shared', to, instructionFileSuffix: '.partner' })
   },
+  'reencrypt (Crypt4GH), up to 5 MiB': reencryption('c4gh-small', 1),
+  'reencrypt above 5 MiB': reencryption('c4gh-large', 6),
+  'reencrypt of an object with tags': reencryption('c4gh-tagged', 1, { Tagging: 'a=b' }),
+  'reencrypt, bucket with versions': async () => {
+    const s3 = crypt4ghClient()
+    await s3.send(new PutObjectCommand({ Bucket: VERSIONS, Key: 'c4gh', Body: 'hello' }))
+    return () => reencrypt(s3, { Bucket: VERSIONS, Key: 'c4gh', to: forBen })
+  },
+  'rotateKey of a Crypt4GH object': async () => {
+    const s3 = crypt4ghClient()
+    await put(s3, 'c4gh-rotated', 'hello')
+    return () => rotateKey(s3, { Bucket, Key: 'c4gh-rotated', to: forBen })
+  },
+  'rearrange, up to 5 MiB': rearrangement('c4gh-source', 1),
+  'rearrange above 5 MiB': rearrangement('c4gh-large-source', 7),
 }
 
 const caching = (): S3Client => client({ keyring: cachingKeyring(keyring, { maxAge: 60_000 }) })
@@ -257,6 +279,23 @@ function rotation(Key: string, more: object = {}, properties: object = {}, mebib
     const s3 = client()
     await put(s3, Key, pattern(mebibytes * 1024 * 1024 + 5), properties)
     return () => rotateKey(s3, { Bucket, Key, to, ...more })
+  }
+}
+
+function reencryption(Key: string, mebibytes: number, properties: object = {}): Preparation {
+  return async () => {
+    const s3 = crypt4ghClient()
+    await put(s3, Key, pattern(mebibytes * 1024 * 1024), properties)
+    return () => reencrypt(s3, { Bucket, Key, to: forBen })
+  }
+}
+
+function rearrangement(source: string, mebibytes: number): Preparation {
+  return async () => {
+    const s3 = crypt4ghClient()
+    await put(s3, source, pattern(mebibytes * 1024 * 1024))
+    const part = { start: 1000, end: mebibytes * 1024 * 1024, to: forBen }
+    return () => rearrange(s3, { Bucket, Key: `${source}-part`, CopySource: { Bucket, Key: source }, ...part })
   }
 }
 
