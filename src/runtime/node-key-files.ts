@@ -25,16 +25,18 @@ export const keyFileRuntime: KeyFileRuntime = Object.freeze({
     const maxmem = 128 * blockSize * (cost + parallelization + 2)
     return new Promise<Uint8Array>((resolve, reject) => {
       scrypt(passphrase, salt, length, { cost, blockSize, parallelization, maxmem }, (error, key) => {
-        if (error === null) resolve(plain(key))
-        else reject(error)
+        // (Bun's is undefined where there is none.)
+        if (error instanceof Error) reject(error)
+        else resolve(plain(key))
       })
     })
   },
   pbkdf2: (passphrase: Uint8Array, salt: Uint8Array, rounds: number, length: number) =>
     new Promise<Uint8Array>((resolve, reject) => {
       pbkdf2(passphrase, salt, rounds, length, 'sha256', (error, key) => {
-        if (error === null) resolve(plain(key))
-        else reject(error)
+        // (Bun's is undefined where there is none.)
+        if (error instanceof Error) reject(error)
+        else resolve(plain(key))
       })
     }),
   sha512: (data: Uint8Array) => plain(createHash('sha512').update(data).digest()),
