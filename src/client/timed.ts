@@ -1,5 +1,6 @@
 import type { Keyring } from '../keyrings/keyring.js'
 import { wrapsAround } from '../keyrings/inner.js'
+import { consistsOf, readersOf } from '../keyrings/readers.js'
 import { isPositional } from '../message/sealer.js'
 import type { PositionalSealer, Sealer } from '../message/sealer.js'
 import type { MaybePromise } from '../runtime/runtime.js'
@@ -25,11 +26,10 @@ export function timedKeyring(keyring: Keyring, emit: Emit | undefined): Keyring 
       emit({ type: 'dataKey', operation, milliseconds: now() - start, outcome })
     }
   }
-  const { algorithms, sharesDataKeys, readers } = keyring
+  const { algorithms, sharesDataKeys } = keyring
   const outer: Keyring = Object.freeze({
     ...(algorithms && { algorithms }),
     ...(sharesDataKeys === undefined ? {} : { sharesDataKeys }),
-    ...(readers && { readers: readers.map((reader) => timedKeyring(reader, emit)) }),
     wrap: (request) =>
       timed(
         'wrap',
@@ -52,6 +52,13 @@ export function timedKeyring(keyring: Keyring, emit: Emit | undefined): Keyring 
     }),
   } satisfies Keyring)
   wrapsAround(outer, keyring)
+  const readers = readersOf(keyring)
+  if (readers.length > 1) {
+    consistsOf(
+      outer,
+      readers.map((reader) => timedKeyring(reader, emit)),
+    )
+  }
   return outer
 }
 

@@ -1,6 +1,6 @@
 import { configError } from '../errors.js'
 import type { CommitmentPolicy } from '../formats/format.js'
-import { checkRequest } from '../formats/crypt4gh/check.js'
+import { checkKeyring } from '../formats/crypt4gh/check.js'
 import {
   crypt4ghSettings,
   messageOptionNames,
@@ -13,7 +13,7 @@ import { takeSpan } from '../message/seekable-source.js'
 
 /** What all functions of this entry need. */
 export interface MessageOptions extends Crypt4ghMessageOptions {
-  /** `x25519Keyring`, `multiKeyring` of such, or your own. */
+  /** `x25519Keyring`, or your own. */
   readonly keyring: Keyring
   /** Gives the message up. Default: none. */
   readonly signal?: AbortSignal | undefined
@@ -63,13 +63,13 @@ export function takeMessageOptions<T extends MessageOptions>(
   options: T,
   names: readonly (keyof T & string)[],
 ): Taken<T> {
-  const { experimentalAuthenticatedMode, maxPackets, ...taken } = takeNames(owner, options, [
+  const { experimentalAuthenticatedMode, maxPackets, requireOrdered, ...taken } = takeNames(owner, options, [
     'keyring',
     'signal',
     ...messageOptionNames,
     ...names,
   ])
-  const settings = crypt4ghSettings(owner, { experimentalAuthenticatedMode, maxPackets })
+  const settings = crypt4ghSettings(owner, { experimentalAuthenticatedMode, maxPackets, requireOrdered })
   const { keyring } = taken
   checkKeyring(keyring)
   const signal = takeSignal(owner, taken.signal)
@@ -84,11 +84,6 @@ export function takeNames<T extends object>(owner: string, options: T, names: re
   const unknown = Object.keys(given).find((name) => !names.includes(name))
   if (unknown === undefined) return { ...options }
   throw configError(`${owner}: unknown option ${JSON.stringify(unknown)}; known are ${names.join(', ')}`)
-}
-
-/** Throws ERR_S3CSE_CONFIG for what is no keyring, or one for other formats. */
-export function checkKeyring(keyring: Keyring): void {
-  checkRequest({ keyring, commitmentPolicy, encryptionContext: undefined })
 }
 
 /** Bytes [start, end); `end` may be Infinity. */

@@ -11,7 +11,8 @@ import type { Keyring } from '../keyrings/keyring.js'
 import { inputSource, lengthOfInput, type ByteInput } from '../message/byte-input.js'
 import { throwIfReleased, unlessReleased } from '../message/byte-stream.js'
 import type { ByteSource } from '../runtime/runtime.js'
-import { checkKeyring, takeFlag, takeMessageOptions, type MessageOptions, type Taken } from './options.js'
+import { checkKeyring } from '../formats/crypt4gh/check.js'
+import { takeFlag, takeMessageOptions, type MessageOptions, type Taken } from './options.js'
 import { rewriting, type MessageRewriting } from './rewriting.js'
 import { storedInMemory } from './stored.js'
 
@@ -62,8 +63,7 @@ export function reencrypt(input: ByteInput, options: ReencryptOptions): MessageR
 
 /**
  * The new header alone, for messages whose header is stored apart, or is to be. `header`: the header, or the start of the
- * message. Of a part of a message (see `rearrange`) the order of the segments stays bound if 12 bytes of the body are there
- * as well.
+ * message.
  *
  * @throws CseError as `reencrypt`.
  */

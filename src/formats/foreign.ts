@@ -7,7 +7,7 @@ const MARKS: readonly (readonly [key: string, format: string])[] = Object.freeze
   ['x-amz-key-v2', 's3ec()'],
   ['x-amz-c', 's3ec()'],
   ['s3-cse-esdk', 'esdk()'],
-  ['s3-cse-crypt4gh', 'crypt4gh()'],
+  ['s3-cse-crypt4gh', 'crypt4gh({ keyring })'],
 ])
 
 /**

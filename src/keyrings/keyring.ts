@@ -45,8 +45,17 @@ export interface WrapRequest {
   readonly context: Context
   /** Wrap this key instead of a new one. Crypt4GH: always given, the content of a header packet (a data key with what goes with it, or an edit list). */
   readonly dataKey?: DataKey
-  /** Crypt4GH: the nonce for it, 12 bytes, another one for each content. Whoever takes another one writes a valid message, whose order its readers cannot tell. Default: a random one. */
+  /**
+   * Crypt4GH: the nonce for it, 12 bytes, another one for each content. Whoever takes another one writes a valid message,
+   * whose order its readers cannot tell. Default: a random one.
+   */
   readonly nonce?: Uint8Array
+  /**
+   * Crypt4GH: the public key of who has written the packet that the content was found in; absent where the content is new.
+   * Who else has made a content can have chosen it so that its `nonce` is that of another one: under a key that is used
+   * more than once, between the same sender and recipient, `nonce` may be taken only for contents of one's own.
+   */
+  readonly foundFrom?: Uint8Array
   /** The wrap that is wanted, by its name in format V2, where that is not the keyring's usual one. */
   readonly algorithm?: string
   /** Length in bytes of the message that the key is for, where it is known: for keyrings that keep count. */
@@ -108,11 +117,6 @@ export interface Keyring {
    * authenticates a context. Omit it to be asked for everything.
    */
   readonly algorithms?: readonly string[]
-  /**
-   * Crypt4GH, of a keyring with several secret keys: a keyring for each. What is there once for each reader is then told
-   * from what is there twice for one. Absent: it has one.
-   */
-  readonly readers?: readonly Keyring[]
   /** `wrap` gives one data key for several messages: formats that do not derive a key for each refuse it at set-up. Default: false. */
   readonly sharesDataKeys?: boolean
   /** Makes a data key, or takes the given one, and wraps it. Rejects where it cannot; then nothing is written. */

@@ -6,6 +6,7 @@ import { configError } from '../errors.js'
 import { crypt4ghAlgorithm } from './crypt4gh-keys.js'
 import type { DataKey, EncryptedDataKey, Keyring, UnwrapRequest, WrapRequest, WrapResult } from './keyring.js'
 import { isBytes, takeList, takeOptions } from './options.js'
+import { consistsOf } from './readers.js'
 import {
   newKeyPair,
   openPacket,
@@ -84,22 +85,27 @@ export function x25519Keyring(options: X25519KeyringOptions): Keyring {
       secrets.map(async (secretKey) => ({ secretKey, publicKey: await crypt4ghRuntime.x25519PublicKey(secretKey) })),
     ))
 
-  const readers = secrets.map((secretKey) =>
-    secrets.length === 1 ? undefined : x25519Keyring({ secretKey, senderPublicKey: taken.senderPublicKey }),
-  )
-
-  return Object.freeze({
+  const keyring: Keyring = Object.freeze({
     algorithms: Object.freeze([crypt4ghAlgorithm]),
-    ...(secrets.length > 1 && { readers: Object.freeze(readers.filter((one) => one !== undefined)) }),
 
-    async wrap({ dataKey: content, nonce, suite, context, signal }: WrapRequest): Promise<WrapResult> {
+    async wrap({
+      dataKey: content,
+      nonce: given,
+      foundFrom,
+      suite,
+      context,
+      signal,
+    }: WrapRequest): Promise<WrapResult> {
       if (suite.format !== 'crypt4gh' || content === undefined) throw notForOthers()
-      if (nonce !== undefined && nonce.length !== PACKET_NONCE_LENGTH)
+      if (given !== undefined && given.length !== PACKET_NONCE_LENGTH)
         throw configError(`${owner}: a nonce has 12 bytes`)
       const [first] = await keyPairs()
       if (recipients === undefined && own === undefined) throw configError(`${owner}: no recipients to write for`)
       const readers = recipients ?? [(first as X25519KeyPair).publicKey]
       const writer = sender === 'own' ? (first as X25519KeyPair) : await newKeyPair()
+      // The key between two people is always the same one; a fresh sender's is for this content only.
+      const isFree = sender === 'fresh' || foundFrom === undefined || runtime.equal(foundFrom, writer.publicKey)
+      const nonce = isFree ? given : undefined
       try {
         const encryptedDataKeys: EncryptedDataKey[] = []
         for (const reader of readers) {
@@ -148,6 +154,14 @@ export function x25519Keyring(options: X25519KeyringOptions): Keyring {
       return undefined
     },
   } satisfies Keyring)
+  if (secrets.length > 1) {
+    const { senderPublicKey } = taken
+    consistsOf(
+      keyring,
+      secrets.map((secretKey) => x25519Keyring({ secretKey, senderPublicKey })),
+    )
+  }
+  return keyring
 }
 
 function notForOthers(): Error {

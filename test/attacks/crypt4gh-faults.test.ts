@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 
 import { decrypt, encrypt, rearrange, reencrypt, x25519Keyring } from '../../src/crypt4gh.js'
+import { orderOf } from '../../src/formats/crypt4gh/order.js'
 import type { Keyring } from '../../src/index.js'
 import { publicKey, secretKey } from '../support/crypt4gh-vectors.js'
 import { pattern } from '../support/world.js'
@@ -98,6 +99,43 @@ describe('a nonce under a static sender', () => {
       await assertOnce([message, made], 'in one header')
     })
   }
+})
+
+describe('a message of a stranger that is written anew under a static sender', () => {
+  // 48 bits of a mark are up to who has made the data key, and among 2^25 keys there are two that have the others in common.
+  it('does not get a nonce that the stranger has chosen', async () => {
+    const key = new Uint8Array(32).fill(1)
+    const order = await orderOf(key)
+    for (const first of [0, 1, 2 ** 47 + 12_345]) {
+      const nonce = order.mark({ kind: 'open', first })
+      const packet = await packetFor(publicKey('alice'), dataKey(key), { nonce })
+      const message = messageOf({ packets: [packet], segments: [] })
+      const made = await bytesOf(reencrypt(message, { keyring: alice, to: alice }))
+      const nonces = piecesOf(made).packets.map(nonceOf)
+      assert.ok(!nonces.includes(nonceOf(packet)), `first ${first}: the packets from alice have the stranger's nonce`)
+    }
+    order.destroy()
+  })
+
+  it('does not have one nonce with two data keys, which the stranger has looked for', async () => {
+    // Found among 2^26 keys, in two minutes of one processor.
+    const keys = [17_374_382, 68_545_859].map((number) => {
+      const key = new Uint8Array(32)
+      new DataView(key.buffer).setUint32(0, number, true)
+      return key
+    })
+    const [one, two] = await Promise.all(keys.map((key) => orderOf(key)))
+    assert.ok(one !== undefined && two !== undefined, 'there are two')
+    const nonce = one.mark({ kind: 'open', first: 0 })
+    const made: Uint8Array[] = []
+    for (const key of keys) {
+      const packet = await packetFor(publicKey('alice'), dataKey(key), { nonce })
+      const message = messageOf({ packets: [packet], segments: [] })
+      made.push(await bytesOf(reencrypt(message, { keyring: alice, to: alice })))
+    }
+    const nonces = made.map((message) => nonceOf(piecesOf(message).packets[1]!))
+    assert.notEqual(nonces[0], nonces[1], 'two packets from alice to bob have one nonce, and two contents')
+  })
 })
 
 describe('the data key', () => {

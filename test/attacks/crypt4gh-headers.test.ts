@@ -19,6 +19,7 @@ import {
   dataKey,
   dataKeyOf,
   editList,
+  foreignPiecesOf,
   messageOf,
   nonceOf,
   packetFor,
@@ -69,7 +70,8 @@ describe('packets beside those of the writer', () => {
 
   it('that make it another message, or none, are refused by every reader', async () => {
     const { message } = await encrypt(pattern(2 * SEGMENT + 5), { keyring: alice })
-    const { packets, segments } = piecesOf(message)
+    const [own, foreign] = [piecesOf(message), await foreignPiecesOf(message)]
+    const { segments } = own
     const added: Readonly<Record<string, readonly Uint8Array[]>> = {
       'another data key': [other()],
       'a data key of the draft mode': [other(1)],
@@ -87,6 +89,8 @@ describe('packets beside those of the writer', () => {
       'an edit list whose sum is more than counts exactly': [bigList(2n ** 53n, 1n)],
     }
     for (const [what, contents] of Object.entries(added)) {
+      // (Of a message that says nothing of its order a further key may be one of its own.)
+      const { packets } = what === 'another data key' ? own : foreign
       const forged: Uint8Array[] = []
       for (const content of contents) forged.push(await packetFor(publicKey('bob'), content))
       for (const all of [
@@ -101,6 +105,25 @@ describe('packets beside those of the writer', () => {
       { keyring: bob },
       'no data key',
     )
+  })
+
+  it('that have no key of a known method make no message, an empty one neither', async () => {
+    for (const content of [Uint8Array.from([...other().fill(2, 4, 5), ...other()]), editList(), uint32(9)]) {
+      const message = messageOf({ packets: [await packetFor(publicKey('bob'), content)], segments: [] })
+      await assertRefused(message, { keyring: bob, ...draft }, `content of ${content.length} bytes`)
+    }
+  })
+
+  it('with lengths that cannot be let nothing out of a stream', async () => {
+    const { message } = await encrypt(pattern(3 * SEGMENT), { keyring: alice })
+    const { packets, segments } = await foreignPiecesOf(message)
+    const list = await packetFor(publicKey('bob'), bigList(0n, 5n, 2n ** 64n - 1n))
+    let released = 0
+    await assert.rejects(async () => {
+      const stream = decryptStream(messageOf({ packets: [...packets, list], segments }), { keyring: bob })
+      for await (const chunk of stream) released += chunk.length
+    }, code('ERR_S3CSE_DECRYPTION_FAILED'))
+    assert.equal(released, 0)
   })
 
   it('that are of no kind that is known, or for others, change nothing', async () => {

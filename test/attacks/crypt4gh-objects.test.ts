@@ -5,7 +5,16 @@ import { describe, it } from 'node:test'
 
 import { CopyObjectCommand, GetObjectCommand, HeadObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 
-import { bytesOf, editList, messageOf, packetFor, piecesOf, SEALED, SEGMENT } from './crypt4gh-support.js'
+import {
+  bytesOf,
+  editList,
+  foreignPiecesOf,
+  messageOf,
+  packetFor,
+  piecesOf,
+  SEALED,
+  SEGMENT,
+} from './crypt4gh-support.js'
 import { crypt4gh, encrypt, rearrange, x25519Keyring } from '../../src/crypt4gh.js'
 import { CseError, download, encryptionInfo, plaintextSizes, requestOptions } from '../../src/index.js'
 import type { Keyring } from '../../src/index.js'
@@ -58,7 +67,7 @@ describe('metadata that lie', () => {
     it(`never change what is read: ${JSON.stringify(hint)}`, async () => {
       const { message } = await encrypt(plaintext, { keyring: alice })
       const list = await packetFor(publicKey('bob'), editList(10, 20, SEGMENT, 2 * SEGMENT))
-      const { packets, segments } = piecesOf(message)
+      const { packets, segments } = await foreignPiecesOf(message)
       const edited = messageOf({ packets: [...packets, list], segments })
       const kept = Buffer.concat([plaintext.subarray(10, 30), plaintext.subarray(SEGMENT + 30, 3 * SEGMENT + 30)])
       for (const [name, body, expected] of [
@@ -103,11 +112,23 @@ describe('metadata that lie', () => {
   })
 })
 
+describe('what begins as a message does, and is none', () => {
+  it('is a plain object to who takes those, and to nobody else', async () => {
+    const start = Buffer.from('crypt4gh\x01\0\0\0\x05\0\0\0', 'latin1')
+    for (const body of [start, Buffer.concat([start, Buffer.alloc(40, 1)])]) {
+      await put(w.plain, 'short', body)
+      await assert.rejects(read(reader(), 'short'), code('ERR_S3CSE_ENVELOPE_INVALID'))
+      const passing = w.client({ keyring: bob, format: crypt4gh(), passthrough: () => true })
+      assert.deepEqual(await read(passing, 'short'), body)
+    }
+  })
+})
+
 describe('an edit list', () => {
   it('is applied alike to whole reads, to ranges that are known or not, and to downloads', async () => {
     const plaintext = pattern(4 * SEGMENT + 1000)
     const { message } = await encrypt(plaintext, { keyring: alice })
-    const { packets, segments } = piecesOf(message)
+    const { packets, segments } = await foreignPiecesOf(message)
     const lists: readonly (readonly number[])[] = [
       [0, 1],
       [SEGMENT, 1],
@@ -149,7 +170,7 @@ describe('an edit list', () => {
   it('of a large object is downloaded in parallel', async () => {
     const plaintext = pattern(17 * MiB + 5)
     const { message } = await encrypt(plaintext, { keyring: alice })
-    const { packets, segments } = piecesOf(message)
+    const { packets, segments } = await foreignPiecesOf(message)
     const lengths = [100, 6 * MiB, 3, 1, MiB - 1, 7 * MiB]
     const packet = await packetFor(publicKey('bob'), editList(...lengths))
     await put(w.plain, 'large', messageOf({ packets: [...packets, packet], segments }))

@@ -6,10 +6,10 @@ import {
   bytesOf,
   dataKey,
   editList,
+  foreignPiecesOf,
   messageOf,
   packetFor,
   pairOf,
-  piecesOf,
   SEALED,
   SEGMENT,
 } from './crypt4gh-support.js'
@@ -65,7 +65,7 @@ describe('contents of packets', () => {
   for (const [name, use] of Object.entries(uses)) {
     it(`are wiped after ${name}, and where it fails`, async () => {
       const { message } = await encrypt(pattern(SEGMENT), { keyring: alice })
-      const { packets, segments } = piecesOf(message)
+      const { packets, segments } = await foreignPiecesOf(message, ['bob'])
       const list = await packetFor(publicKey('bob'), editList(0, 10))
       const keyring = watching()
       await use(messageOf({ packets: [...packets, list], segments }), keyring)
@@ -224,7 +224,7 @@ describe('a reader with several keys', () => {
     const { message } = await encrypt(pattern(SEGMENT), {
       keyring: x25519Keyring({ recipients: [publicKey('bob'), publicKey('carol')] }),
     })
-    const { packets, segments } = piecesOf(message)
+    const { packets, segments } = await foreignPiecesOf(message)
     const several = x25519Keyring({ secretKey: secretKey('bob'), additionalSecretKeys: [secretKey('carol')] })
     const one = await packetFor(publicKey('bob'), editList(0, 10), { writer: pairOf('alice') })
     for (const [list, isRight] of [

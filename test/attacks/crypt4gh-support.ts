@@ -36,12 +36,28 @@ export function messageOf({ packets, segments }: Pieces): Uint8Array {
 export async function packetFor(
   reader: Uint8Array,
   content: Uint8Array,
-  { writer = pairOf('carol') }: { readonly writer?: X25519KeyPair } = {},
+  {
+    writer = pairOf('carol'),
+    nonce = crypto.getRandomValues(new Uint8Array(12)),
+  }: { readonly writer?: X25519KeyPair; readonly nonce?: Uint8Array } = {},
 ): Promise<Uint8Array> {
   const key = await packetKey(writer, { reader, writer: writer.publicKey }, reader)
   assert.ok(key !== undefined, 'it is a key')
-  const ciphertext = await sealPacket(key, crypto.getRandomValues(new Uint8Array(12)), content)
+  const ciphertext = await sealPacket(key, nonce, content)
   return packetBytes({ algorithm: 'crypt4gh', provider: 'x25519', info: writer.publicKey, ciphertext })
+}
+
+/** The same of a message that somebody else's tool has written: no nonce says anything. */
+export async function foreignPiecesOf(
+  message: Uint8Array,
+  names: readonly string[] = ['alice', 'bob'],
+): Promise<Pieces> {
+  const { packets, segments } = piecesOf(message)
+  const contents = await Promise.all(packets.flatMap((packet) => names.map((name) => contentOf(packet, pairOf(name)))))
+  const content = contents.find((one) => one !== undefined)
+  assert.ok(content !== undefined, 'one of them can read it')
+  const writer = pairOf('alice')
+  return { packets: await Promise.all(names.map((name) => packetFor(publicKey(name), content, { writer }))), segments }
 }
 
 export const editList = (...lengths: readonly number[]): Uint8Array => editListContent(lengths)

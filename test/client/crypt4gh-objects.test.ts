@@ -387,6 +387,40 @@ describe('a saved upload', () => {
   })
 })
 
+describe('what is asked of messages that are read', () => {
+  it('is that their order and end are bound, where that is required', async () => {
+    const strict = client({ requireOrdered: true })
+    await put(strict, 'strict', pattern(2 * SEGMENT))
+    assert.deepEqual(await read(strict, 'strict'), pattern(2 * SEGMENT))
+    const params = { Bucket, Key: 'loose', Body: pattern(2 * PART) }
+    await new Upload({ client: client(), params, partSize: PART }).done()
+    await assert.rejects(read(strict, 'loose'), code('ERR_S3CSE_POLICY'))
+    await assert.rejects(ranged(strict, 'loose', 'bytes=0-9'), code('ERR_S3CSE_POLICY'))
+    assert.deepEqual(await read(client(), 'loose'), pattern(2 * PART))
+    assert.throws(() => crypt4gh({ requireOrdered: 1 as never }), code('ERR_S3CSE_CONFIG'))
+  })
+
+  it('is another keyring than what the client writes is', async () => {
+    await put(client(), 'theirs', pattern(70_000))
+    for (const [keyring, format] of [
+      [aes, s3ec()],
+      [aesKeyring({ wrappingKey: new Uint8Array(32).fill(7), keyNamespace: 'a', keyName: 'b' }), esdk()],
+    ] as const) {
+      const from = w.client({ keyring, format, alsoRead: [crypt4gh({ keyring: bob })] })
+      assert.deepEqual(await read(from, 'theirs'), pattern(70_000))
+      assert.deepEqual(await ranged(from, 'theirs', 'bytes=65530-65539'), pattern(70_000).subarray(65_530, 65_540))
+      await put(from, 'mine', 'abc')
+      assert.deepEqual(await read(from, 'mine'), Buffer.from('abc'))
+      assert.equal((await w.stored('mine')).metadata['s3-cse-crypt4gh'], undefined)
+    }
+    // What is for Crypt4GH itself is asked before it.
+    const own = w.client({ keyring: alice, format: crypt4gh({ keyring: carol }) })
+    assert.deepEqual(await read(own, 'theirs'), pattern(70_000))
+    assert.throws(() => crypt4gh({ keyring: aes }), code('ERR_S3CSE_CONFIG'))
+    assert.throws(() => crypt4gh({ keyring: {} as Keyring }), code('ERR_S3CSE_CONFIG'))
+  })
+})
+
 describe('around it', () => {
   it('is downloaded in parallel', async () => {
     const body = pattern(12 * MiB + 77)
@@ -404,7 +438,7 @@ describe('around it', () => {
   it('is told apart by clients that do not read it', async () => {
     await put(client(), 'foreign', 'abc')
     await assert.rejects(read(w.client(), 'foreign'), (error: unknown) => {
-      assert.match((error as Error).message, /alsoRead: \[crypt4gh\(\)\]/)
+      assert.match((error as Error).message, /alsoRead: \[crypt4gh\(\{ keyring \}\)\]/)
       return code('ERR_S3CSE_ENVELOPE_INVALID')(error)
     })
   })

@@ -78,11 +78,12 @@ describe('the segments of a message', () => {
 
   test('have an end that is where it was said, and is not sealed without its plaintext', async () => {
     const known = await sealer(0, 'ended', 2 * SEGMENT_LENGTH)
-    assert.throws(() => known.seal(0, bytes(5), true), code('ERR_S3CSE_CONFIG'))
-    await assert.rejects(async () => known.sealWhole(bytes(5)), code('ERR_S3CSE_CONFIG'))
+    assert.throws(() => known.seal(0, bytes(5), true), code('ERR_S3CSE_BODY_LENGTH'))
+    const atOnce = await sealer(0, 'ended', 2 * SEGMENT_LENGTH)
+    await assert.rejects(async () => atOnce.sealWhole(bytes(5)), code('ERR_S3CSE_BODY_LENGTH'))
     const short = await sealer(0, 'ended', 2 * SEGMENT_LENGTH)
     await short.seal(0, bytes(SEGMENT_LENGTH), false)
-    assert.throws(() => short.trailer(SEGMENT_LENGTH), code('ERR_S3CSE_CONFIG'))
+    assert.throws(() => short.trailer(SEGMENT_LENGTH), code('ERR_S3CSE_BODY_LENGTH'))
     const stream = await sealer(0, 'ended')
     await stream.seal(0, bytes(SEGMENT_LENGTH), false)
     assert.throws(() => stream.seal(SEGMENT_LENGTH, bytes(0), true), code('ERR_S3CSE_CONFIG'))
@@ -110,8 +111,8 @@ describe('the order of segments', () => {
     const [one, other] = [await orderOf(key), await orderOf(key.map((byte) => byte ^ 1))]
     const marks: string[] = []
     for (const order of [one, other]) {
-      for (const kind of ['ended', 'empty', 'open'] as const) {
-        for (const first of kind === 'open' ? numbers : [0]) {
+      for (const kind of ['ended', 'empty', 'open', 'part'] as const) {
+        for (const first of kind === 'part' ? numbers : [0]) {
           const mark = order.mark({ kind, first })
           assert.deepEqual(order.markIn(mark), { kind, first })
           assert.equal((order === one ? other : one).markIn(mark), undefined)
@@ -129,12 +130,12 @@ describe('the order of segments', () => {
 
   test('is marked by nothing else', async () => {
     const order = await orderOf(key)
-    for (const kind of ['ended', 'empty', 'open'] as const) {
+    for (const kind of ['ended', 'empty', 'open', 'part'] as const) {
       for (let at = 0; at < 12; at++) {
         const mark = order.mark({ kind, first: 0 })
         mark[at]! ^= 1
         const first = 2 ** (8 * (at - 6))
-        assert.deepEqual(order.markIn(mark), kind === 'open' && at >= 6 ? { kind, first } : undefined)
+        assert.deepEqual(order.markIn(mark), kind === 'part' && at >= 6 ? { kind, first } : undefined)
       }
     }
   })
@@ -145,13 +146,15 @@ describe('the order of segments', () => {
       order.nonce(0, false),
       order.nonce(258, true),
       order.mark({ kind: 'ended', first: 0 }),
-      order.mark({ kind: 'open', first: 3 }),
+      order.mark({ kind: 'part', first: 3 }),
+      await order.listNonce(Uint8Array.of(1, 2, 3), 5),
     ]
     assert.deepEqual(found.map(hex), [
       '432a83b76537a2b3fa64a7e5',
       '412b83b76537a2b3fa64a7e4',
       '575648cdff1bc3061e95690c',
-      'a3abe6d583c20caa48be0994',
+      '2225a87dd08dbb4c322c60a0',
+      '999754a3dac450ab531590bb',
     ])
   })
 })

@@ -1,8 +1,9 @@
-import { configError, type CseError } from '../../errors.js'
+import { configError, PolicyError, type CseError, type ObjectFacts } from '../../errors.js'
 import { crypt4ghAlgorithm } from '../../keyrings/crypt4gh-keys.js'
-import type { Suite } from '../../keyrings/keyring.js'
+import type { Keyring, Suite } from '../../keyrings/keyring.js'
 import { commitmentPolicies } from '../commitment.js'
-import type { EnvelopeSummary, Format } from '../format.js'
+import type { EnvelopeSummary, Format, ObjectName } from '../format.js'
+import { nameOf } from '../names.js'
 import type { DataMethod } from './content.js'
 
 /** The name of the format. */
@@ -31,6 +32,11 @@ export function checkRequest({ keyring, commitmentPolicy, encryptionContext }: P
   if (encryptionContext !== undefined && Object.keys(encryptionContext).length > 0) {
     throw configError('Crypt4GH has no encryption context, and nothing of it could authenticate one.')
   }
+}
+
+/** Throws ERR_S3CSE_CONFIG for what is no keyring, or one for other formats. */
+export function checkKeyring(keyring: Keyring): void {
+  checkRequest({ keyring, commitmentPolicy: 'REQUIRE_ENCRYPT_REQUIRE_DECRYPT', encryptionContext: undefined })
 }
 
 /** ERR_S3CSE_CONFIG */
@@ -63,4 +69,11 @@ export function summaryOf(method: DataMethod, integrity?: EnvelopeSummary['integ
     context: noContext,
     ...(integrity && { integrity }),
   } satisfies EnvelopeSummary)
+}
+
+/** ERR_S3CSE_POLICY, for what only who could have read it gets to see. */
+export function refused(object: ObjectName, why: string, summary: EnvelopeSummary): PolicyError {
+  const facts: Partial<EnvelopeSummary> = { ...summary }
+  delete (facts as { context?: unknown }).context
+  return new PolicyError('ERR_S3CSE_POLICY', `${nameOf(object)} ${why}`, facts as ObjectFacts)
 }

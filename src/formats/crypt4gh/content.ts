@@ -44,6 +44,18 @@ export function parseContent(bytes: Uint8Array): Content | undefined {
   return { type: 'data key', method, key, sequence: view.getBigUint64(KEY_END, true) }
 }
 
+/** Without a copy of a key in it. */
+export function contentType(bytes: Uint8Array): Content['type'] {
+  const type = bytes.length < TYPE_LENGTH ? undefined : new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true)
+  if (type === DATA_KEY) return 'data key'
+  return type === EDIT_LIST ? 'edit list' : 'unknown'
+}
+
+/** Of a content with a data key, without padding, in bytes. */
+export function dataKeyLength(bytes: Uint8Array): number {
+  return KEY_END + (bytes[TYPE_LENGTH] === 1 ? SEQUENCE_LENGTH : 0)
+}
+
 function editList(view: DataView): EditListContent | undefined {
   if (view.byteLength < 8) return undefined
   const count = view.getUint32(4, true)

@@ -9,7 +9,7 @@ import type {
   StoredBytes,
 } from '../format.js'
 import { invalidMessage } from '../names.js'
-import { summaryOf } from './check.js'
+import { refused, summaryOf } from './check.js'
 import { editedOpener } from './edited-opener.js'
 import { isMessage, packetLength, parseHeader, type Crypt4ghHeader } from './header.js'
 import { hintedLength, hintKey, parseHint, type Hint } from './hint.js'
@@ -76,7 +76,14 @@ export async function openMessage(
   const header = await readHeader(stored, settings, object)
   const packets = await openPackets(header, request)
   try {
-    return { header, opened: await openedHeader(contentsOf(packets, settings, object)) }
+    const opened = await openedHeader(contentsOf(packets, settings, object))
+    if (!settings.requireOrdered || opened.integrity === 'ordered') return { header, opened }
+    opened.reader.destroy()
+    throw refused(
+      object,
+      'does not bind the order and the end of its segments, which requireOrdered asks for.',
+      summaryOf(opened.method, opened.integrity),
+    )
   } finally {
     wipe(packets)
   }

@@ -3,12 +3,19 @@ import type { EncryptedDataKey, Keyring } from '../../keyrings/keyring.js'
 import type { EnvelopeSummary, NewHeader, ObjectMetadata, ObjectName, StoredBytes } from '../format.js'
 import { nameOf } from '../names.js'
 import { checkRequest, summaryOf } from './check.js'
-import { dataKeyContent, editListContent, parseContent, type DataMethod } from './content.js'
+import {
+  contentType,
+  dataKeyContent,
+  dataKeyLength,
+  editListContent,
+  parseContent,
+  type DataMethod,
+} from './content.js'
 import { edited, type EditedPlaintext } from './edit-list.js'
-import { type Crypt4ghHeader } from './header.js'
+import { packetNonce, type Crypt4ghHeader } from './header.js'
 import { formatHint, hintKey } from './hint.js'
-import { contentsOf, openedHeader, openPackets, readHeader, wipe } from './open.js'
-import type { OpenedHeader, OpenedPacket, Opening } from './open.js'
+import { contentsOf, integrityOf, openedHeader, openPackets, readHeader, wipe } from './open.js'
+import type { Bound, OpenedHeader, OpenedPacket, Opening } from './open.js'
 import type { Crypt4ghSettings } from './options.js'
 import { checkEnd } from './segment-opener.js'
 import { lengthOf, SEALED_SEGMENT_LENGTH, SEGMENT_LENGTH, segmentsIn } from './segments.js'
@@ -66,7 +73,7 @@ function plaintextOf(
   if (sealedLength === undefined) return undefined
   const segments = segmentsIn(sealedLength - length, method)
   if (segments === undefined) throw new DecryptionError()
-  checkEnd(segments, bound?.kind)
+  checkEnd(segments, method, bound?.kind)
   const storedLength = lengthOf(segments)
   const found = edited(editList ?? [0n], storedLength)
   if (found === undefined) throw new DecryptionError()
@@ -84,18 +91,15 @@ export async function reencryptedHeader(
 ): Promise<Reencrypted> {
   const { trim = false, stored } = request
   return withHeader(request, settings, object, async ({ header, packets, opened, plaintext }) => {
-    const { bound, editList } = opened
-    const written: (EncryptedDataKey | Uint8Array)[] = []
-    for (const content of distinct(packets)) {
-      // The nonce of a content is its own under every key.
-      const nonce = parseContent(content)?.type === 'data key' ? bound?.order.mark(bound) : undefined
-      written.push(...(await wrapContent({ ...request, keyring: request.to, content, nonce })))
-    }
-    if (!trim) written.push(...packets.flatMap(({ packet, content }) => (content ? [] : [packet.bytes])))
+    const { bound, editList, method } = opened
+    const w = writing(request, packets)
+    for (const content of distinct(packets)) await w.write(content, bound && (await nonceFor(bound, content)))
+    const others = trim ? [] : packets.flatMap(({ packet, content }) => (content ? [] : [packet.bytes]))
     const plaintextLength = plaintext?.edited.length
     const isKnown = editList === undefined || plaintextLength !== undefined
+    const integrity = integrityOf(method, w.isMarked ? bound?.kind : undefined, editList)
     return {
-      ...described(headerOf(written, settings), opened.method, opened.integrity, {
+      ...described(headerOf([...w.written, ...others], settings), method, integrity, {
         editedLength: editList && plaintextLength,
         isKnown,
       }),
@@ -129,26 +133,27 @@ export async function rearrangedHeader(
     }
     const offset = firstSegment * SEGMENT_LENGTH
     const lengths = cut.lengths.map((length, index) => (index === 0 ? length - offset : length))
-    const written: EncryptedDataKey[] = []
+    const w = writing(request, packets)
     for (const content of distinct(packets)) {
       const parsed = parseContent(content)
       if (parsed?.type !== 'data key') continue
-      const nonce = bound?.order.mark({ kind: 'open', first: bound.first + firstSegment })
+      const nonce = bound?.order.mark({ kind: 'part', first: bound.first + firstSegment })
       const sequence = BigInt.asUintN(64, parsed.sequence + BigInt(method === 1 ? firstSegment : 0))
-      const moved = method === 1 ? dataKeyContent({ ...parsed, sequence }) : content.slice()
+      const moved = dataKeyContent({ ...parsed, sequence })
       parsed.key.fill(0)
       try {
-        written.push(...(await wrapContent({ ...request, keyring: request.to, content: moved, nonce })))
+        await w.write(moved, nonce)
       } finally {
         moved.fill(0)
       }
     }
     const editList = editListContent(lengths)
-    written.push(...(await wrapContent({ ...request, keyring: request.to, content: editList })))
+    const nonce = await bound?.order.listNonce(editList, bound.first + firstSegment)
+    await w.write(editList, nonce)
     const plaintextLength = cut.length
     const end = reachesEnd ? Infinity : header.length + endSegment * SEALED_SEGMENT_LENGTH
     return {
-      ...described(headerOf(written, settings), method, method === 1 ? 'ordered' : 'segment', {
+      ...described(headerOf(w.written, settings), method, w.isMarked ? 'ordered' : 'segment', {
         editedLength: plaintextLength,
         isKnown: true,
       }),
@@ -214,13 +219,56 @@ function described(
   return { header, metadata, summary: summaryOf(method, integrity) }
 }
 
-/** Each content once, data keys first. */
+/** The nonce with which a reader knows that who has written a content had the data key. */
+async function nonceFor({ order, kind, first }: Bound, content: Uint8Array): Promise<Uint8Array | undefined> {
+  const type = contentType(content)
+  if (type === 'edit list') return order.listNonce(content, first)
+  return type === 'data key' ? order.mark({ kind, first }) : undefined
+}
+
+/** Writes packets one after the other. */
+interface Writing {
+  readonly written: readonly EncryptedDataKey[]
+  /** Whether all that had a nonce of their own have it. */
+  readonly isMarked: boolean
+  write(content: Uint8Array, nonce: Uint8Array | undefined): Promise<void>
+}
+
+const NOBODY = new Uint8Array(32)
+
+function writing(
+  { to: keyring, commitmentPolicy, signal }: NewHeaderRequest,
+  packets: readonly OpenedPacket[],
+): Writing {
+  const found = packets.flatMap(({ packet, content }) => (content ? (packet.encrypted?.info ?? []) : []))
+  const [first = NOBODY, ...others] = found
+  // Either all of them have nonces of their own, or none has.
+  const foundFrom = others.every((other) => isSame(other, first)) ? first : NOBODY
+  const written: EncryptedDataKey[] = []
+  let isMarked = true
+  return {
+    written,
+    get isMarked() {
+      return isMarked
+    },
+    async write(content, nonce) {
+      const made = await wrapContent({ keyring, commitmentPolicy, signal, content, nonce, foundFrom })
+      isMarked &&= nonce !== undefined && made.every((packet) => isSame(packetNonce(packet), nonce))
+      written.push(...made)
+    },
+  }
+}
+
+const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])
+
+/** Each content once, data keys first, and these without padding: it would be another one for every length of that. */
 function distinct(packets: readonly OpenedPacket[]): readonly Uint8Array[] {
   const contents: Uint8Array[] = []
-  const isSame = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i])
   for (const { content } of packets) {
-    if (content !== undefined && !contents.some((other) => isSame(other, content))) contents.push(content)
+    if (content === undefined) continue
+    const known = contentType(content) === 'data key' ? content.subarray(0, dataKeyLength(content)) : content
+    if (!contents.some((other) => isSame(other, known))) contents.push(known)
   }
-  const isKey = (content: Uint8Array): number => (parseContent(content)?.type === 'data key' ? 0 : 1)
+  const isKey = (content: Uint8Array): number => (contentType(content) === 'data key' ? 0 : 1)
   return contents.sort((a, b) => isKey(a) - isKey(b))
 }

@@ -41,7 +41,7 @@ export function segmentReader({ method, keys, order }: OpenKeys): SegmentReader 
     const { kind, first, order: by } = order
     const isRight = (marked: boolean): boolean => runtime.equal(nonce, by.nonce(first + index, marked))
     // What was cut out of a message may have its last segment.
-    const right = kind === 'ended' ? isRight(isLast) : kind === 'open' && (isRight(false) || (isLast && isRight(true)))
+    const right = kind === 'ended' ? isRight(isLast) : isRight(false) || (kind === 'part' && isLast && isRight(true))
     if (!right) throw new DecryptionError()
   }
   const openOne = (index: number, segment: Uint8Array, isLast: boolean, into?: Uint8Array): Uint8Array => {

@@ -1,19 +1,23 @@
 import { runtime } from '#runtime'
 import { crypt4ghRuntime } from '#runtime/crypt4gh'
-import { DecryptionError, PolicyError, type ObjectFacts } from '../../errors.js'
+import { DecryptionError } from '../../errors.js'
 import { crypt4ghAlgorithm } from '../../keyrings/crypt4gh-keys.js'
 import type { EncryptedDataKey } from '../../keyrings/keyring.js'
 import { isBytes } from '../../keyrings/options.js'
+import { readersOf } from '../../keyrings/readers.js'
 import type { ChaChaPoly } from '../../runtime/runtime.js'
-import type { EnvelopeSummary, ObjectName, OpenRequest, StoredBytes } from '../format.js'
-import { invalidMessage, nameOf } from '../names.js'
-import { notForCrypt4gh, suiteForKeyrings, summaryOf } from './check.js'
+import type { ObjectName, OpenRequest, StoredBytes } from '../format.js'
+import { invalidMessage } from '../names.js'
+import { notForCrypt4gh, refused, suiteForKeyrings, summaryOf } from './check.js'
 import { parseContent, type DataKeyContent, type DataMethod } from './content.js'
 import { MAX_HEADER_LENGTH, packetNonce, parseHeader, type Crypt4ghHeader, type Packet } from './header.js'
 import { segmentReader, type OpenKey, type SegmentReader } from './open-segments.js'
 import type { Crypt4ghSettings } from './options.js'
-import { orderOf, type Order, type OrderMark } from './order.js'
+import { orderOf, type Order, type OrderKind, type OrderMark } from './order.js'
 import { NONCE_LENGTH } from './segments.js'
+
+/** Distinct ones that a header may have for one reader: nobody writes more than a few, and each may have to be tried. */
+const MAX_DATA_KEYS = 16
 
 /** What is read first, in bytes: most headers are shorter. */
 export const HEADER_START_LENGTH = 4096
@@ -58,7 +62,7 @@ export async function openPackets(
     for (const packet of packets) {
       const { encrypted } = packet
       let [content, reader]: [unknown, number] = [undefined, 0]
-      for (const [index, one] of (encrypted ? (keyring.readers ?? [keyring]) : []).entries()) {
+      for (const [index, one] of (encrypted ? readersOf(keyring) : []).entries()) {
         const { ciphertext } = encrypted as EncryptedDataKey
         content = await one.unwrap({
           suite: suiteForKeyrings(ciphertext.length - NONCE_LENGTH - 16),
@@ -88,10 +92,17 @@ export interface HeaderContents {
   readonly method: DataMethod
   /** Distinct ones; to be wiped by whoever gets them. */
   readonly keys: readonly DataKeyContent[]
-  /** As stored; `undefined` where there is none, or an empty one. */
-  readonly editList: readonly bigint[] | undefined
+  /** One for each reader, all the same one. */
+  readonly editLists: readonly EditListPacket[]
   /** The nonces of the packets with data keys. */
   readonly nonces: readonly Uint8Array[]
+}
+
+interface EditListPacket {
+  readonly lengths: readonly bigint[]
+  readonly nonce: Uint8Array
+  /** Of the packet: there as long as that is. */
+  readonly content: Uint8Array
 }
 
 /**
@@ -105,7 +116,7 @@ export function contentsOf(
 ): HeaderContents {
   const keys: DataKeyContent[] = []
   const nonces: Uint8Array[] = []
-  const editLists = new Map<number, readonly bigint[]>()
+  const editLists = new Map<number, EditListPacket>()
   let method: DataMethod | undefined
   try {
     for (const { packet, content, reader } of packets) {
@@ -114,42 +125,43 @@ export function contentsOf(
       if (parsed === undefined) throw new DecryptionError()
       if (parsed.type === 'edit list') {
         if (editLists.has(reader)) throw new DecryptionError()
-        editLists.set(reader, parsed.lengths)
+        editLists.set(reader, {
+          lengths: parsed.lengths,
+          nonce: packetNonce(packet.encrypted),
+          content,
+        })
       } else if (parsed.type === 'data key') {
         const isFirst = !keys.some(
           ({ key, sequence }) => sequence === parsed.sequence && runtime.equal(key, parsed.key),
         )
         if (isFirst) keys.push(parsed)
         else parsed.key.fill(0)
+        // Each segment may be any of them.
+        if (keys.length > MAX_DATA_KEYS) throw new DecryptionError()
         if (method !== undefined && method !== parsed.method) throw new DecryptionError()
         method = parsed.method
         nonces.push(packetNonce(packet.encrypted))
       }
     }
     if (method === undefined) throw new DecryptionError()
-    if (method === 1 && !settings.readsAuthenticatedMode) throw draftMode(object)
+    if (method === 1 && !settings.readsAuthenticatedMode) {
+      throw refused(
+        object,
+        "is in the draft's authenticated mode (data method 1), which is not read unless experimentalAuthenticatedMode is 'read' or 'write'.",
+        summaryOf(1),
+      )
+    }
     // Each reader has his own, and it is the same one.
-    const [editList, ...others] = editLists.values()
-    if (others.some((other) => String(other) !== String(editList))) throw new DecryptionError()
-    return { method, keys, editList: editList?.length === 0 ? undefined : editList, nonces }
+    const [list, ...others] = editLists.values()
+    if (others.some(({ lengths }) => String(lengths) !== String(list?.lengths))) throw new DecryptionError()
+    return { method, keys, editLists: [...editLists.values()], nonces }
   } catch (error) {
     for (const { key } of keys) key.fill(0)
     throw error
   }
 }
 
-/** Only who could have read it gets to see this. */
-function draftMode(object: ObjectName): PolicyError {
-  const facts: Partial<EnvelopeSummary> = { ...summaryOf(1) }
-  delete (facts as { context?: unknown }).context
-  return new PolicyError(
-    'ERR_S3CSE_POLICY',
-    `${nameOf(object)} is in the draft's authenticated mode (data method 1), which is not read unless experimentalAuthenticatedMode is 'read' or 'write'.`,
-    facts as ObjectFacts,
-  )
-}
-
-/** How the order of the segments is bound, by their nonces (see order.ts). */
+/** What the packet with the data key says (see order.ts). */
 export interface Bound extends OrderMark {
   /** Wiped with the reader. */
   readonly order: Order
@@ -159,37 +171,57 @@ export interface Bound extends OrderMark {
 export interface OpenedHeader {
   readonly method: DataMethod
   readonly editList: readonly bigint[] | undefined
-  /** `undefined`: nothing binds the order of the segments (method 0), or their additional data do (method 1). */
+  /** `undefined`: somebody else has written it. */
   readonly bound: Bound | undefined
   readonly reader: SegmentReader
   readonly integrity: 'segment' | 'ordered'
 }
 
-/** Makes what opens the segments. Throws DecryptionError for data keys that are not to be together. */
-export async function openedHeader({ method, keys, editList, nonces }: HeaderContents): Promise<OpenedHeader> {
+/** Makes what opens the segments. Throws DecryptionError for packets that are not to be together. */
+export async function openedHeader({ method, keys, editLists, nonces }: HeaderContents): Promise<OpenedHeader> {
   const ciphers: ChaChaPoly[] = []
   let bound: Bound | undefined
   try {
-    if (method === 0) bound = await boundOrder(keys, nonces)
+    bound = await boundOrder(keys, nonces)
+    if (bound !== undefined) await checkEditLists(bound, editLists)
     const open: OpenKey[] = []
     for (const { key, sequence } of keys) {
       const cipher = await crypt4ghRuntime.chacha20Poly1305(key)
       ciphers.push(cipher)
       open.push({ cipher, sequence })
     }
-    return {
-      method,
-      editList,
-      bound,
-      reader: segmentReader({ method, keys: open, order: bound }),
-      integrity: method === 1 || bound?.kind === 'ended' || bound?.kind === 'empty' ? 'ordered' : 'segment',
-    }
+    const lengths = editLists[0]?.lengths
+    const editList = lengths?.length === 0 ? undefined : lengths
+    // In method 1 the additional data bind the order, and the end as well.
+    const reader = segmentReader({ method, keys: open, order: method === 0 ? bound : undefined })
+    return { method, editList, bound, reader, integrity: integrityOf(method, bound?.kind, editList) }
   } catch (error) {
     for (const cipher of ciphers) cipher.destroy()
     bound?.order.destroy()
     throw error
   } finally {
     for (const { key } of keys) key.fill(0)
+  }
+}
+
+/** `kind`: `undefined` where somebody else has written it. */
+export function integrityOf(
+  method: DataMethod,
+  kind: OrderKind | undefined,
+  editList: readonly bigint[] | undefined,
+): 'segment' | 'ordered' {
+  if (kind === undefined) return method === 1 && editList === undefined ? 'ordered' : 'segment'
+  return method === 1 || kind !== 'open' ? 'ordered' : 'segment'
+}
+
+/**
+ * Anybody who has the recipient's public key can put an edit list into a header, and leave one out: that of a part is
+ * marked as the data key's packet is, and nothing else has one. Throws DecryptionError.
+ */
+async function checkEditLists({ order, kind, first }: Bound, editLists: readonly EditListPacket[]): Promise<void> {
+  if ((kind === 'part') !== editLists.length > 0) throw new DecryptionError()
+  for (const { content, nonce } of editLists) {
+    if (!runtime.equal(nonce, await order.listNonce(content, first))) throw new DecryptionError()
   }
 }
 

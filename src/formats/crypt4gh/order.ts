@@ -9,18 +9,22 @@ import { NONCE_LENGTH } from './segments.js'
  * mark cannot be taken away, because it is the nonce of an authenticated packet, and looks like any other to who has no key.
  */
 
-/** 'ended': the last segment is marked. 'empty': there is none. 'open': only the order is bound; how many there would be was not known. */
-export type OrderKind = 'ended' | 'empty' | 'open'
+/**
+ * 'ended': the last segment is marked. 'empty': there is none. 'open': only the order is bound; how many there would be was
+ * not known. 'part': it was cut out of another message, and the edit list says where it ends. Only a part has an edit list.
+ */
+export type OrderKind = 'ended' | 'empty' | 'open' | 'part'
 
-const KINDS: readonly OrderKind[] = Object.freeze(['ended', 'empty', 'open'])
+const KINDS: readonly OrderKind[] = Object.freeze(['ended', 'empty', 'open', 'part'])
 const label = new TextEncoder().encode('s3-cse crypt4gh order v1')
+const listLabel = new TextEncoder().encode('s3-cse crypt4gh edit list v1')
 /** Of a nonce, in bytes: what counts, at its end in marks and at its start in segments. */
 const COUNTER_LENGTH = 6
 
 /** What the packet with a data key says of the order. */
 export interface OrderMark {
   readonly kind: OrderKind
-  /** The number of the first segment: a part of a message begins with a later one. */
+  /** The number of the first segment; 0 but for parts. */
   readonly first: number
 }
 
@@ -32,6 +36,8 @@ export interface Order {
   mark(mark: OrderMark): Uint8Array
   /** What the nonce of the data key's packet says; `undefined` where somebody else has made it. */
   markIn(nonce: Uint8Array): OrderMark | undefined
+  /** The nonce of the packet with the edit list, which only who has the data key can make for that content. */
+  listNonce(content: Uint8Array, first: number): Promise<Uint8Array>
   /** Wipes what was derived. */
   destroy(): void
 }
@@ -42,6 +48,7 @@ export async function orderOf(dataKey: Uint8Array): Promise<Order> {
   const start = part(0)
   const marks = KINDS.map((_, index) => part(index + 1))
   derived.fill(0)
+  const listKey = await runtime.hmac('SHA-256', dataKey, listLabel)
   const atEnd = NONCE_LENGTH - COUNTER_LENGTH
   return {
     // 48 bits at the start count, and one at the end marks: no two segments have the same.
@@ -56,10 +63,16 @@ export async function orderOf(dataKey: Uint8Array): Promise<Order> {
       const kind = KINDS[index]
       if (kind === undefined) return undefined
       const first = counterIn(marks[index] as Uint8Array, atEnd, nonce)
-      return kind === 'open' || first === 0 ? { kind, first } : undefined
+      return kind === 'part' || first === 0 ? { kind, first } : undefined
+    },
+    async listNonce(content, first) {
+      const text = new Uint8Array(8 + content.length)
+      new DataView(text.buffer).setFloat64(0, first)
+      text.set(content, 8)
+      return (await runtime.hmac('SHA-256', listKey, text)).slice(0, NONCE_LENGTH)
     },
     destroy() {
-      for (const secret of [start, ...marks]) secret.fill(0)
+      for (const secret of [start, listKey, ...marks]) secret.fill(0)
     },
   }
 }

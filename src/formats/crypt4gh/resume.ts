@@ -4,7 +4,7 @@ import { DecryptionError, PolicyError } from '../../errors.js'
 import type { PositionalSealer } from '../../message/sealer.js'
 import type { ObjectMetadata, ObjectName, OpenRequest } from '../format.js'
 import { invalidMessage, nameOf } from '../names.js'
-import { parseContent } from './content.js'
+import { contentType, parseContent } from './content.js'
 import { packetNonce, parseHeader, type Crypt4ghHeader } from './header.js'
 import { contentsOf, openPackets, wipe, type OpenedPacket } from './open.js'
 import type { Crypt4ghSettings } from './options.js'
@@ -76,7 +76,7 @@ export async function resumeMessage(
 function dataKeyOf(packets: readonly OpenedPacket[], settings: Crypt4ghSettings, object: ObjectName): Uint8Array {
   const { keys } = contentsOf(packets, { ...settings, readsAuthenticatedMode: true }, object)
   for (const { key } of keys) key.fill(0)
-  const found = packets.find(({ content }) => content && parseContent(content)?.type === 'data key')?.content
+  const found = packets.find(({ content }) => content && contentType(content) === 'data key')?.content
   if (found === undefined || keys.length !== 1) throw new DecryptionError()
   return found
 }

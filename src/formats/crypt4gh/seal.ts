@@ -1,6 +1,6 @@
 import { runtime } from '#runtime'
 import { crypt4ghRuntime } from '#runtime/crypt4gh'
-import { configError } from '../../errors.js'
+import { configError, CseError } from '../../errors.js'
 import type { PositionalSealer } from '../../message/sealer.js'
 import { segmentSealer } from '../../message/segment-sealer.js'
 import type { SealRequest } from '../format.js'
@@ -83,7 +83,10 @@ export async function messageSealer({
   const isBound = method === 0 && plaintextLength !== undefined
   const checkEnd = (length: number): void => {
     if (isBound && length !== plaintextLength) {
-      throw configError(`The message was begun for ${plaintextLength} bytes of plaintext, and it has ${length}.`)
+      throw new CseError(
+        'ERR_S3CSE_BODY_LENGTH',
+        `The message was begun for ${plaintextLength} bytes of plaintext, and it has ${length}.`,
+      )
     }
   }
   return segmentSealer({

@@ -26,7 +26,7 @@ export function segmentOpener({ reader, method, headerLength, kind }: SegmentOpe
   const count = (sealedLength: number): SegmentCount => {
     const segments = segmentsIn(sealedLength - headerLength, method)
     if (segments === undefined) throw new DecryptionError()
-    checkEnd(segments, kind)
+    checkEnd(segments, method, kind)
     return segments
   }
   const indexAt = (sealedOffset: number): number => {
@@ -60,7 +60,9 @@ export function segmentOpener({ reader, method, headerLength, kind }: SegmentOpe
 }
 
 /** Throws DecryptionError where a message that has segments has none, or the other way round. */
-export function checkEnd({ whole, rest }: SegmentCount, kind: OrderKind | undefined): void {
+export function checkEnd({ whole, rest }: SegmentCount, method: DataMethod, kind: OrderKind | undefined): void {
+  // Method 1 has an end of its own.
+  if (method === 1) return
   const isEmpty = whole === 0 && rest === undefined
   if ((kind === 'ended' && isEmpty) || (kind === 'empty' && !isEmpty)) throw new DecryptionError()
 }

@@ -56,7 +56,7 @@ export function segmentStream({ reader, method, kind, editList }: SegmentStreamO
       const total = index * SEALED_SEGMENT_LENGTH + length
       const segments = segmentsIn(total, method)
       if (segments === undefined) throw new DecryptionError()
-      checkEnd(segments, kind)
+      checkEnd(segments, method, kind)
       const opened = length > 0 ? reader.open(index, held.subarray(0, length), true) : new Uint8Array(0)
       const offset = index * SEGMENT_LENGTH
       if (editList !== undefined && namedLength(editList) > BigInt(offset + opened.length)) {

@@ -14,6 +14,8 @@ export interface WrapContent {
   /** Of a packet. */
   readonly content: Uint8Array
   readonly nonce?: Uint8Array | undefined
+  /** Who has written it, where it is not new. */
+  readonly foundFrom?: Uint8Array | undefined
   readonly plaintextLength?: number | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -23,16 +25,23 @@ const OVERHEAD = 12 + 16
 
 /** The packets of one content, one for each recipient. Throws ERR_S3CSE_CONFIG for an answer that does not fit, and what the keyring throws. */
 export async function wrapContent(w: WrapContent): Promise<readonly EncryptedDataKey[]> {
-  const { keyring, commitmentPolicy, content, nonce, plaintextLength, signal } = w
-  const result: unknown = await keyring.wrap({
-    suite: suiteForKeyrings(content.length),
-    context: {},
-    dataKey: content.slice(),
-    commitmentPolicy,
-    ...(nonce && { nonce }),
-    ...(plaintextLength !== undefined && { plaintextLength }),
-    ...(signal && { signal }),
-  })
+  const { keyring, commitmentPolicy, content, nonce, foundFrom, plaintextLength, signal } = w
+  const given = content.slice()
+  let result: unknown
+  try {
+    result = await keyring.wrap({
+      suite: suiteForKeyrings(content.length),
+      context: {},
+      dataKey: given,
+      commitmentPolicy,
+      ...(nonce && { nonce }),
+      ...(foundFrom && { foundFrom }),
+      ...(plaintextLength !== undefined && { plaintextLength }),
+      ...(signal && { signal }),
+    })
+  } finally {
+    given.fill(0)
+  }
   const { dataKey, encryptedDataKeys } = (result ?? {}) as Record<string, unknown>
   if (isBytes(dataKey)) dataKey.fill(0)
   if (!Array.isArray(encryptedDataKeys) || encryptedDataKeys.length === 0) throw mistake('encrypted it for nobody.')
