@@ -1,7 +1,7 @@
 import { resources } from '../bytes/resources.js'
 import type { Resources } from '../bytes/resources.js'
 import { configError, CseError } from '../errors.js'
-import { sealMessage } from '../formats/crypt4gh/seal.js'
+import { sealedEnd, sealMessage } from '../formats/crypt4gh/seal.js'
 import { chunksOf, inputSource, lengthOfInput, type ByteInput } from '../message/byte-input.js'
 import {
   byteStream,
@@ -13,7 +13,6 @@ import {
 } from '../message/byte-stream.js'
 import type { ByteSource } from '../runtime/runtime.js'
 import { writtenHeader, type WrittenHeader } from './header.js'
-import { lookAhead } from './look-ahead.js'
 import {
   takeFlag,
   takeMessageOptions,
@@ -63,8 +62,7 @@ export function encryptStream(plaintext: ByteInput, options: EncryptStreamOption
   const length = whole === undefined ? undefined : Math.min(span.end, whole) - Math.min(span.start, whole)
   const held = resources()
   const cut = spanOfInput(plaintext, span)
-  // Of an unknown length the chunk before the next one is needed yet.
-  const input = inputSource(owner, cut ?? plaintext, { atOnce: length !== undefined })
+  const input = inputSource(owner, cut ?? plaintext, { atOnce: true })
   const source = cut === undefined ? spanOfSource(input, span) : input
   held.hold((error) => source.cancel(error))
   const header = later<WrittenHeader>(held)
@@ -95,8 +93,7 @@ interface Sealing {
 }
 
 async function* sealed({ source, taken, held, length, isDetached, tell }: Sealing): AsyncGenerator<Uint8Array, void> {
-  const ahead = length === undefined ? lookAhead(source) : undefined
-  const chunks = chunksOf(ahead ?? source, PIECE_LENGTH)
+  const chunks = chunksOf(source, PIECE_LENGTH)
   let room: Uint8Array | undefined
   held.hold(() => room?.fill(0))
   const next = async (): Promise<Uint8Array> => {
@@ -115,17 +112,25 @@ async function* sealed({ source, taken, held, length, isDetached, tell }: Sealin
   held.hold(() => sealer.destroy())
   tell(writtenHeader(made))
   if (!isDetached) yield made.header
-  for (let [offset, last] = [0, false]; !last;) {
+  let offset = 0
+  /** What was sealed of an input of unknown length, until it is known not to be its end. */
+  let waiting: Uint8Array | undefined
+  for (let last = false; !last;) {
     piece ??= await next()
     const end = offset + piece.length
-    last = ahead?.endsAt(end) ?? end === length
+    last = length === undefined ? piece.length < PIECE_LENGTH : end === length
     if (length !== undefined && (end > length || (!last && piece.length < PIECE_LENGTH))) throw wrongLength(length)
-    const bytes = await sealer.seal(offset, piece, last)
+    const isBehind = last && waiting !== undefined && piece.length === 0
+    const bytes = isBehind
+      ? await sealedEnd(sealer, offset - PIECE_LENGTH, waiting as Uint8Array)
+      : await sealer.seal(offset, piece, last)
     // What the piece is a part of may be overwritten now.
     if (last && length !== undefined && (await next()).length > 0) throw wrongLength(length)
     offset = end
     piece = undefined
-    if (bytes.length > 0) yield bytes
+    if (waiting !== undefined && !isBehind) yield waiting
+    waiting = last || length !== undefined ? undefined : bytes
+    if (waiting === undefined && bytes.length > 0) yield bytes
   }
 }
 

@@ -38,7 +38,7 @@ export function sealSegments(
   last: boolean,
   output: Uint8Array,
 ): Uint8Array {
-  if (end === 'last' && last && plaintext.length === 0 && offset > 0) {
+  if (method === 0 && end === 'last' && last && plaintext.length === 0 && offset > 0) {
     throw configError('The last segment is marked, and so cannot come without its plaintext.')
   }
   const endsAt = end === 'last' && last ? offset + plaintext.length : end

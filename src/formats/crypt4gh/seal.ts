@@ -1,5 +1,6 @@
 import { runtime } from '#runtime'
 import { crypt4ghRuntime } from '#runtime/crypt4gh'
+import { joined } from '../../bytes/body.js'
 import { configError, CseError } from '../../errors.js'
 import type { PositionalSealer } from '../../message/sealer.js'
 import { segmentSealer } from '../../message/segment-sealer.js'
@@ -9,7 +10,7 @@ import { packetNonce } from './header.js'
 import type { Crypt4ghSettings } from './options.js'
 import { orderOf, type OrderKind } from './order.js'
 import { sealedLength, sealSegments, type SealKeys } from './seal-segments.js'
-import { checkPlace, SEALED_SEGMENT_LENGTH, SEGMENT_LENGTH } from './segments.js'
+import { checkPlace, NONCE_LENGTH, SEALED_SEGMENT_LENGTH, SEGMENT_LENGTH } from './segments.js'
 import { headerOf, wrapContent } from './wrap.js'
 
 /** A message that can be written. */
@@ -105,4 +106,31 @@ export async function messageSealer({
       order.destroy()
     },
   })
+}
+
+/**
+ * The end of a message, where a piece of whole segments that was sealed, and has not left, turns out to be its last: its
+ * last segment is opened and sealed once more, with the nonce that says so. In method 1 an empty segment says that.
+ */
+export async function sealedEnd(sealer: PositionalSealer, offset: number, sealed: Uint8Array): Promise<Uint8Array> {
+  const content = sealer.exportKey()
+  const parsed = parseContent(content)
+  content.fill(0)
+  if (parsed?.type !== 'data key') throw configError('This is not the key of a Crypt4GH message.')
+  const { method, key } = parsed
+  const end = offset + (sealed.length / SEALED_SEGMENT_LENGTH) * SEGMENT_LENGTH
+  try {
+    if (method === 1) return joined(sealed, await sealer.seal(end, new Uint8Array(0), true))
+    const at = sealed.length - SEALED_SEGMENT_LENGTH
+    const cipher = await crypt4ghRuntime.chacha20Poly1305(key)
+    const nonce = sealed.subarray(at, at + NONCE_LENGTH)
+    const plaintext = cipher.decrypt(nonce, new Uint8Array(0), sealed.subarray(at + NONCE_LENGTH))
+    cipher.destroy()
+    if (plaintext === undefined) throw configError('This was not sealed for this message.')
+    const { sealed: last } = await sealer.sealAgain(end - SEGMENT_LENGTH, plaintext, true)
+    plaintext.fill(0)
+    return joined(sealed.subarray(0, at), last)
+  } finally {
+    key.fill(0)
+  }
 }
