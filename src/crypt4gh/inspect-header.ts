@@ -7,7 +7,8 @@ import { inputSource, type ByteInput } from '../message/byte-input.js'
 import { holdSignal, takeSignal, unlessReleased } from '../message/byte-stream.js'
 import { seekableSource, type SeekableInput } from '../message/seekable-source.js'
 import { takeNames } from './options.js'
-import { isSeekable, storedBytes } from './stored.js'
+import { storedBytes } from '../message/span-reader.js'
+import { isSeekable } from './stored.js'
 
 /** The options of `inspectHeader`. */
 export interface InspectHeaderOptions extends Pick<Crypt4ghMessageOptions, 'maxPackets'> {

@@ -1,19 +1,19 @@
 import { throwIfAborted, untilAborted } from '../bytes/abort.js'
 import { resources } from '../bytes/resources.js'
 import type { Resources } from '../bytes/resources.js'
-import { configError, DecryptionError } from '../errors.js'
+import { DecryptionError } from '../errors.js'
 import { edited, type EditedPlaintext } from '../formats/crypt4gh/edit-list.js'
 import { openerOf, openMessage } from '../formats/crypt4gh/envelope.js'
 import { SEALED_SEGMENT_LENGTH } from '../formats/crypt4gh/segments.js'
 import { noObject } from '../formats/names.js'
-import { byteStream, type ByteStream } from '../message/byte-stream.js'
+import type { ByteStream } from '../message/byte-stream.js'
 import type { Opener } from '../message/opener.js'
 import { rangedRead, sealedRange, verifyEnd } from '../message/ranged-read.js'
-import { seekableSource, takeSpan, type SeekableInput, type SeekableSource } from '../message/seekable-source.js'
+import { seekableSource, type SeekableInput, type SeekableSource } from '../message/seekable-source.js'
+import { partOf, sourceFrom, spanReader, storedBytes } from '../message/span-reader.js'
 import { openedHeader, type MessageHeader } from './header.js'
-import { interrupter } from './interrupter.js'
 import { takeMessageOptions, type DetachedHeader, type MessageOptions, type Taken } from './options.js'
-import { behindSeekable, checkDetached, partOf, sourceFrom, storedBytes, takeDetached } from './stored.js'
+import { behindSeekable, checkDetached, takeDetached } from './stored.js'
 import { storedRuns } from './stored-runs.js'
 
 /** The options of `openRange`. */
@@ -83,53 +83,24 @@ interface Opened {
 }
 
 function readerOf({ opener, input, plaintext, header, held }: Opened): MessageReader {
-  const { length } = plaintext
-  const open = new Set<Resources>()
-  held.hold(() => {
-    for (const own of open) own.release(closed())
-  })
-  const stream = (start = 0, end = Infinity): ByteStream => {
-    if (held.released) throw closed()
-    const span = takeSpan(length, start, end)
-    const own = resources()
-    open.add(own)
-    own.hold(() => void open.delete(own))
-    const unlessGivenUp = interrupter(own)
-    async function* chunks(): AsyncGenerator<Uint8Array, void> {
+  const reader = spanReader({
+    length: plaintext.length,
+    held,
+    async *open(span, wait) {
       for (const range of storedRuns(plaintext, span)) {
         const sealed = sealedRange(opener, input.length, range)
         const upstream = sourceFrom(input, { ...sealed, pieceLength: PIECE_LENGTH })
         const read = rangedRead({ opener, sealedLength: input.length, range, sealed, upstream, resources: resources() })
         let at = range.start
         for (;;) {
-          const chunk = await unlessGivenUp(read.next())
+          const chunk = await wait(read.next())
           if (chunk === undefined) break
           const kept = plaintext.keep(at, chunk)
           at += chunk.length
           if (kept.length > 0) yield kept
         }
       }
-    }
-    return byteStream(chunks(), own)
-  }
-  return Object.freeze({
-    length,
-    header,
-    stream,
-    async read(start, end = Infinity) {
-      const span = takeSpan(length, start, end)
-      const bytes = new Uint8Array(span.end - span.start)
-      let at = 0
-      for await (const chunk of stream(span.start, span.end)) {
-        bytes.set(chunk, at)
-        at += chunk.length
-      }
-      return bytes
     },
-    close: () => held.release(),
-  } satisfies MessageReader)
-}
-
-function closed(): Error {
-  return configError('This reader was closed: its key was wiped.')
+  })
+  return Object.freeze({ ...reader, header } satisfies MessageReader)
 }

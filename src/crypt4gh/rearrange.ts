@@ -7,23 +7,16 @@ import { SEALED_SEGMENT_LENGTH } from '../formats/crypt4gh/segments.js'
 import { noObject } from '../formats/names.js'
 import type { Keyring } from '../keyrings/keyring.js'
 import { inputSource, type ByteInput } from '../message/byte-input.js'
+import { interrupter } from '../message/byte-stream.js'
 import { seekableSource, type SeekableInput } from '../message/seekable-source.js'
+import { sourceFrom, storedBytes } from '../message/span-reader.js'
 import type { ByteSource } from '../runtime/runtime.js'
-import { interrupter } from './interrupter.js'
 import { checkKeyring } from '../formats/crypt4gh/check.js'
 import { takeMessageOptions, takeRange, type Taken } from './options.js'
 import type { DetachedHeader, MessageOptions, RangeOptions } from './options.js'
 import { rewriting, type MessageRewriting } from './rewriting.js'
 import { spanOfSource } from './span.js'
-import {
-  behindSeekable,
-  behindSource,
-  checkDetached,
-  isSeekable,
-  sourceFrom,
-  storedBytes,
-  takeDetached,
-} from './stored.js'
+import { behindSeekable, behindSource, checkDetached, isSeekable, takeDetached } from './stored.js'
 
 /** The options of `rearrange`. `keyring` opens what is there; at least one byte has to be in the part. */
 export interface RearrangeOptions extends MessageOptions, RangeOptions, DetachedHeader {

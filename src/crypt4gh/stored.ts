@@ -73,37 +73,3 @@ export function storedInMemory(header: Uint8Array | undefined, body: Uint8Array)
         : joined(header, body.subarray(0, Math.max(0, count - before))).subarray(0, count),
   }
 }
-
-export function storedBytes(input: SeekableSource): StoredBytes {
-  const { length } = input
-  return {
-    length,
-    start: (count) => partOf(input, 0, Math.min(count, length)),
-    end: (count) => partOf(input, Math.max(0, length - count), length),
-  }
-}
-
-export async function partOf(input: SeekableSource, start: number, end: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(end - start)
-  if (bytes.length > 0) await input.read(start, bytes)
-  return bytes
-}
-
-/** The stored bytes [start, end), in pieces. */
-export function sourceFrom(
-  input: SeekableSource,
-  { start, end, pieceLength }: { readonly start: number; readonly end: number; readonly pieceLength: number },
-): ByteSource {
-  let at = start
-  return {
-    async next() {
-      if (at >= end) return undefined
-      const piece = await partOf(input, at, Math.min(end, at + pieceLength))
-      at += piece.length
-      return piece
-    },
-    cancel() {
-      at = end
-    },
-  }
-}

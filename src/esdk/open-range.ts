@@ -1,15 +1,14 @@
 import { throwIfAborted, untilAborted } from '../bytes/abort.js'
 import { resources } from '../bytes/resources.js'
 import type { Resources } from '../bytes/resources.js'
-import { configError, CseError } from '../errors.js'
+import { CseError } from '../errors.js'
 import { noObject } from '../formats/names.js'
 import { openMessage, readHeader } from '../formats/esdk/open.js'
-import type { StoredBytes } from '../formats/format.js'
-import { byteStream, unlessReleased, type ByteStream } from '../message/byte-stream.js'
+import type { ByteStream } from '../message/byte-stream.js'
 import type { Opener } from '../message/opener.js'
 import { rangedRead, sealedRange, verifyEnd } from '../message/ranged-read.js'
-import { seekableSource, takeSpan, type SeekableInput, type SeekableSource } from '../message/seekable-source.js'
-import type { ByteSource } from '../runtime/runtime.js'
+import { seekableSource, type SeekableInput, type SeekableSource } from '../message/seekable-source.js'
+import { partOf, sourceFrom, spanReader, storedBytes } from '../message/span-reader.js'
 import { openedHeader, type MessageHeader } from './header.js'
 import { DECRYPT_NAMES, takeMessageOptions, type DecryptMessageOptions, type TakenOptions } from './options.js'
 
@@ -82,21 +81,6 @@ async function open(
   }
 }
 
-async function partOf(input: SeekableSource, start: number, end: number): Promise<Uint8Array> {
-  const bytes = new Uint8Array(end - start)
-  if (bytes.length > 0) await input.read(start, bytes)
-  return bytes
-}
-
-function storedBytes(input: SeekableSource): StoredBytes {
-  const { length } = input
-  return {
-    length,
-    start: (count) => partOf(input, 0, Math.min(count, length)),
-    end: (count) => partOf(input, Math.max(0, length - count), length),
-  }
-}
-
 interface Opened {
   readonly opener: Opener
   readonly input: SeekableSource
@@ -106,64 +90,19 @@ interface Opened {
 }
 
 function readerOf({ opener, input, length, header, held }: Opened): MessageReader {
-  const open = new Set<Resources>()
-  held.hold(() => {
-    for (const own of open) own.release(closed())
-  })
-  const stream = (start = 0, end = Infinity): ByteStream => {
-    if (held.released) throw closed()
-    const range = takeSpan(length, start, end)
-    const own = resources()
-    open.add(own)
-    own.hold(() => void open.delete(own))
-    const sealed = range.start === range.end ? { start: 0, end: 0 } : sealedRange(opener, input.length, range)
-    const upstream = sourceFrom(input, sealed.start, sealed.end)
-    own.hold((error) => upstream.cancel(error))
-    async function* chunks(): AsyncGenerator<Uint8Array, void> {
-      if (range.start === range.end) return
+  const reader = spanReader({
+    length,
+    held,
+    async *open(range, wait) {
+      const sealed = sealedRange(opener, input.length, range)
+      const upstream = sourceFrom(input, { ...sealed, pieceLength: PIECE_LENGTH })
       const read = rangedRead({ opener, sealedLength: input.length, range, sealed, upstream, resources: resources() })
       for (;;) {
-        const chunk = await unlessReleased(own, read.next())
+        const chunk = await wait(read.next())
         if (chunk === undefined) return
         yield chunk
       }
-    }
-    return byteStream(chunks(), own)
-  }
-  return Object.freeze({
-    length,
-    header,
-    stream,
-    async read(start, end = Infinity) {
-      const span = takeSpan(length, start, end)
-      const bytes = new Uint8Array(span.end - span.start)
-      let at = 0
-      for await (const chunk of stream(span.start, span.end)) {
-        bytes.set(chunk, at)
-        at += chunk.length
-      }
-      return bytes
     },
-    close: () => held.release(),
-  } satisfies MessageReader)
-}
-
-function closed(): Error {
-  return configError('This reader was closed: its key was wiped.')
-}
-
-/** The stored bytes [start, end) in pieces. */
-function sourceFrom(input: SeekableSource, start: number, end: number): ByteSource {
-  let at = start
-  return {
-    async next() {
-      if (at >= end) return undefined
-      const piece = await partOf(input, at, Math.min(end, at + PIECE_LENGTH))
-      at += piece.length
-      return piece
-    },
-    cancel() {
-      at = end
-    },
-  }
+  })
+  return Object.freeze({ ...reader, header } satisfies MessageReader)
 }

@@ -38,6 +38,17 @@ export function unlessReleased<T>(held: Resources, promise: Promise<T>, late?: (
   })
 }
 
+/** The same for one wait after the other, with nothing left behind by those that are over. */
+export function interrupter(held: Resources): <T>(promise: Promise<T>) => Promise<T> {
+  let interrupt: (error: Error) => void = () => undefined
+  held.hold((error) => interrupt(error ?? givenUp()))
+  return (promise) =>
+    new Promise((resolve, reject) => {
+      interrupt = reject
+      promise.then(resolve, reject)
+    })
+}
+
 /** What is known in the middle of a stream: it rejects with what releases `held` before, and need not be listened to. */
 export function later<T>(held: Resources): { readonly promise: Promise<T>; readonly resolve: (value: T) => void } {
   let fulfil: (value: T) => void = () => undefined
