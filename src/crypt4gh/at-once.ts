@@ -45,7 +45,7 @@ export async function decrypt(
   checkDetached(detached, settings)
   const stored = storedInMemory(detached, bytes)
   const opening = openMessage({ ...request, stored }, settings, noObject)
-  const { header, opened } = await untilAborted(opening, signal, (late) => late.opened.reader.destroy())
+  const { header, opened } = await untilAborted(opening, signal, (late) => late.opened.destroy())
   try {
     throwIfAborted(signal)
     // What is stored apart does not stand before the segments.
@@ -56,7 +56,7 @@ export async function decrypt(
     if (!isAll) plaintext.fill(0)
     return { plaintext: wanted, header: openedHeader(header, opened) }
   } finally {
-    opened.reader.destroy()
+    opened.destroy()
   }
 }
 

@@ -90,9 +90,9 @@ async function* opened(r: Reading): AsyncGenerator<Uint8Array, void> {
   checkDetached(detached, settings)
   const stored = { length: undefined, start: (count: number): Promise<Uint8Array> => source.start(count) }
   const opening = openMessage({ ...request, stored }, settings, noObject)
-  const message = await unlessReleased(held, opening, (late) => late.opened.reader.destroy())
+  const message = await unlessReleased(held, opening, (late) => late.opened.destroy())
   const { reader, method, bound, editList } = message.opened
-  held.hold(() => reader.destroy())
+  held.hold(() => message.opened.destroy())
   tell(openedHeader(message.header, message.opened))
   const segments = segmentStream({ reader, method, kind: bound?.kind, editList })
   const part = spanTaker(r.span)

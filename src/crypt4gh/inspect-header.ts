@@ -1,7 +1,7 @@
 import { resources } from '../bytes/resources.js'
 import { peekable } from '../bytes/peekable.js'
 import { noObject } from '../formats/names.js'
-import { readHeader } from '../formats/crypt4gh/open.js'
+import { readHeader } from '../formats/crypt4gh/packets.js'
 import { crypt4ghSettings, type Crypt4ghMessageOptions } from '../formats/crypt4gh/options.js'
 import { inputSource, type ByteInput } from '../message/byte-input.js'
 import { holdSignal, takeSignal, unlessReleased } from '../message/byte-stream.js'

@@ -56,7 +56,7 @@ export async function openRange(source: SeekableInput, options: OpenRangeOptions
 async function open(input: SeekableSource, { settings, request }: Taken<OpenRangeOptions>): Promise<MessageReader> {
   const { header, opened } = await openMessage({ ...request, stored: storedBytes(input) }, settings, noObject)
   const held = resources()
-  held.hold(() => opened.reader.destroy())
+  held.hold(() => opened.destroy())
   try {
     const { editList } = opened
     const opener = openerOf(header, { ...opened, editList: undefined }, input.length)

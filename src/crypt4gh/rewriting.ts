@@ -1,5 +1,5 @@
 import type { Resources } from '../bytes/resources.js'
-import type { Reencrypted } from '../formats/crypt4gh/new-header.js'
+import type { Reencrypted } from '../formats/crypt4gh/reencrypted-header.js'
 import { byteStream, holdSignal, later, type ByteStream } from '../message/byte-stream.js'
 import { packetsIn } from './header.js'
 

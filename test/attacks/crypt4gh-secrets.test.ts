@@ -14,7 +14,9 @@ import {
   SEGMENT,
 } from './crypt4gh-support.js'
 import { decrypt, encrypt, openRange, rearrange, reencrypt, x25519Keyring } from '../../src/crypt4gh.js'
-import { contentsOf, openedHeader, openPackets, type OpenedPacket } from '../../src/formats/crypt4gh/open.js'
+import { contentsOf } from '../../src/formats/crypt4gh/contents.js'
+import { openedHeader } from '../../src/formats/crypt4gh/open.js'
+import { openPackets, type OpenedPacket } from '../../src/formats/crypt4gh/packets.js'
 import { parseHeader } from '../../src/formats/crypt4gh/header.js'
 import { crypt4ghSettings } from '../../src/formats/crypt4gh/options.js'
 import type { Keyring } from '../../src/index.js'

@@ -5,7 +5,7 @@ import type { BodyEnvelopes, Envelope, Format, Sealed, SealRequest } from '../fo
 import { checkKeyring, checkRequest, formatName, summaryOf } from './check.js'
 import { recogniseMetadata, recogniseStart } from './envelope.js'
 import { formatHint, hintKey } from './hint.js'
-import { HEADER_START_LENGTH } from './open.js'
+import { HEADER_START_LENGTH } from './packets.js'
 import { crypt4ghSettings, type Crypt4ghMessageOptions, type Crypt4ghSettings } from './options.js'
 import { headerKeyName, savedHeader } from './resume.js'
 import { sealMessage } from './seal.js'

@@ -13,8 +13,11 @@ import { refused, summaryOf } from './check.js'
 import { editedOpener } from './edited-opener.js'
 import { isMessage, packetLength, parseHeader, type Crypt4ghHeader } from './header.js'
 import { hintedLength, hintKey, parseHint, type Hint } from './hint.js'
-import { rearrangedHeader, reencryptedHeader } from './new-header.js'
-import { contentsOf, HEADER_START_LENGTH, openedHeader, openPackets, readHeader, wipe } from './open.js'
+import { rearrangedHeader } from './rearranged-header.js'
+import { reencryptedHeader } from './reencrypted-header.js'
+import { contentsOf } from './contents.js'
+import { HEADER_START_LENGTH, openPackets, readHeader, wipe } from './packets.js'
+import { openedHeader } from './open.js'
 import type { OpenedHeader } from './open.js'
 import type { Crypt4ghSettings } from './options.js'
 import { headerKeyName, parseSaved, resumeMessage, type BegunMessage } from './resume.js'
@@ -78,7 +81,7 @@ export async function openMessage(
   try {
     const opened = await openedHeader(contentsOf(packets, settings, object))
     if (!settings.requireOrdered || opened.integrity === 'ordered') return { header, opened }
-    opened.reader.destroy()
+    opened.destroy()
     throw refused(
       object,
       'does not bind the order and the end of its segments, which requireOrdered asks for.',
@@ -92,10 +95,10 @@ export async function openMessage(
 /** The opener of a message whose length is known. */
 export function openerOf(
   { length: headerLength }: Crypt4ghHeader,
-  { reader, method, bound, editList }: OpenedHeader,
+  { reader, method, bound, editList, destroy }: OpenedHeader,
   sealedLength: number | undefined,
 ): Opener {
-  const opener = segmentOpener({ reader, method, headerLength, kind: bound?.kind })
+  const opener = { ...segmentOpener({ reader, method, headerLength, kind: bound?.kind }), destroy }
   return editList === undefined ? opener : editedOpener(opener, editList, sealedLength ?? NaN)
 }
 

@@ -94,7 +94,6 @@ export function segmentReader({ method, keys, order }: OpenKeys): SegmentReader 
     },
     destroy() {
       for (const { cipher } of keys) cipher.destroy()
-      order?.order.destroy()
     },
   }
 }
