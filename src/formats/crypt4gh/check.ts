@@ -41,7 +41,9 @@ export function checkKeyring(keyring: Keyring): void {
 
 /** ERR_S3CSE_CONFIG */
 export function notForCrypt4gh(): CseError {
-  return configError('The keyring is not made for Crypt4GH, whose recipients have X25519 keys: use x25519Keyring.')
+  return configError(
+    'The keyring is not made for Crypt4GH, whose recipients have X25519 keys: use x25519Keyring, here or as crypt4gh({ keyring }).',
+  )
 }
 
 /** What a keyring is told of a content that it is to encrypt, or opens. */
